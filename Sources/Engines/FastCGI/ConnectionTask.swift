@@ -55,10 +55,14 @@ extension Connection {
 
 /// The work of a connection's task.
 extension ResponderLoop {
-    /// Gives a connection on which something has arrived to an idle task, or to a new one if no task is idle.
+    /// Reads a request that has arrived on a connection, and gives it to an idle task, or to a new one if no task is idle.
+    ///
+    /// All requests of a turn are read before the first is answered: other processes wait from the first write of a turn to
+    /// its commit.
     func begin(_ connection: Connection) {
-        connection.state = .answering
         connection.mayHaveMore = true
+        readNext(on: connection)
+        guard connection.request != nil || connection.response != nil else { return }
         if !idleTasks.serve(connection.token) { tasks?.begin(connection.token) }
     }
 
@@ -89,23 +93,33 @@ extension ResponderLoop {
     /// While an asynchronous function waits, it holds the memory for everything that it needs at any time. Many requests
     /// wait, so the work is done in functions that do not wait and are not inlined.
     private func serve(_ connection: Connection) async {
+        repeat {
+            if let request = connection.request { await answer(request, on: connection) }
+            if connection.response != nil { await sendRest(on: connection) }
+            readNext(on: connection)
+        } while !connection.isClosed && (connection.request != nil || connection.response != nil)
+    }
+
+    /// Reads requests until one is there for the service, or an answer that was made here is being sent. The connection is
+    /// `receiving` if neither is.
+    @inline(never)
+    private func readNext(on connection: Connection) {
+        connection.state = .answering
         while connection.mayHaveMore, !connection.isClosed {
             guard turnBodyBytes <= Self.turnBodyLimit else {
                 postponed.append(connection.token)
                 break
             }
-            if let request = receive(on: connection) { await answer(request, on: connection) }
-            if connection.response != nil { await sendRest(on: connection) }
+            receive(on: connection)
+            guard connection.request == nil, connection.response == nil else { return }
         }
         connection.state = .receiving
     }
 
-    /// The request that has arrived; `nil` if none is complete, or if it is invalid, which is answered here.
-    @inline(never)
-    private func receive(on connection: Connection) -> Request? {
+    /// Reads the request that has arrived. An invalid one is answered here.
+    private func receive(on connection: Connection) {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
         case .request(let request):
-            connection.state = .answering
             connection.readAt = request.isOperational ? nil : now()
             connection.request = request
             if case .whole(let body) = request.body {
@@ -113,7 +127,6 @@ extension ResponderLoop {
                 if body.count > Self.shortBody { connection.heldBodyBytes = body.count }
                 heldBodyBytes += connection.heldBodyBytes
             }
-            return request
         case .invalidRequest(let error):
             refuse(.text(.badRequest, "\(error)."), on: connection)
         case .unkeepable:
@@ -127,7 +140,6 @@ extension ResponderLoop {
             if !crowded.contains(connection.token) { crowded.append(connection.token) }
         case .ended(let reason): close(connection, reason)
         }
-        return nil
     }
 
     /// Answers a request that does not reach the service.

@@ -8,8 +8,8 @@ internal import Values
 /// The loop of a responder: one thread reads the requests of all connections, has them answered, commits their writes
 /// together, and then sends the answers.
 ///
-/// A connection that can be read is given to a task, which reads, answers and sends, and waits where it has to
-/// (`serve`). The loop resumes the tasks: when a socket takes bytes again, when a transaction is committed, when there
+/// Each request that has arrived is given to a task, which answers it, sends, reads the next request, and waits where it
+/// has to (`serve`). The loop resumes the tasks: when a socket takes bytes again, when a transaction is committed, when there
 /// is news. An answer leaves once the transaction that it shows or has made is durable. While the disk works, further
 /// requests arrive; all of them share the next commit and the next sync.
 package final class ResponderLoop {
