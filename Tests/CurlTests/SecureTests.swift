@@ -68,6 +68,8 @@ import Values
                         ssl_certificate \(certificate);
                         ssl_certificate_key \(key);
                         \(directives)
+                        # Otherwise nginx resets a stream whose body it has not read, and libcurl 7.88 may fail the request then.
+                        lingering_close always;
                         location / {
                             add_header X-Method $request_method;
                             return 200 $connection;
