@@ -129,6 +129,17 @@ func faults(_ text: String) throws -> [String] {
                 ["responses[0].secret: is required by the placeholder {hmac-…}"]
             ),
             (
+                #"[{"then": {"body": "{hmac-md5-hex:body}"}}]"#,
+                [
+                    "responses[0].then.body: {hmac-md5-hex:…} must be {hmac-A-E:…} with A one of "
+                        + "sha1, sha256, sha384, sha512, and E hex or base64"
+                ]
+            ),
+            (
+                #"[{"when": {"method": ["POST", "get"]}, "then": {}}]"#,
+                ["responses[0].when.method[1]: must be written in capital letters: GET"]
+            ),
+            (
                 #"[{"secret": "***", "then": {}}]"#,
                 ["responses[0].secret: *** stands for a stored secret, but none is stored here"]
             ),

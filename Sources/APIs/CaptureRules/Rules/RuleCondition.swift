@@ -93,6 +93,10 @@ extension RuleCondition {
                 faults.add("\(place)[\(index)]", "must be a method, such as POST")
                 continue
             }
+            // nginx accepts no other methods.
+            if text != text.uppercased() {
+                faults.add("\(place)[\(index)]", "must be written in capital letters: \(text.uppercased())")
+            }
             methods.append(text)
         }
         return methods
