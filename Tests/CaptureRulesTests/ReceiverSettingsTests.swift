@@ -54,6 +54,38 @@ func settings(_ text: String, changing current: ReceiverSettings = ReceiverSetti
         #expect(String(decoding: none.json, as: UTF8.self) == #"{"recipes": [], "responses": [], "verify": null}"#)
     }
 
+    /// For each rule, the secret that it has after a client has sent rules back; `nil` if they were refused.
+    private func secrets(of rules: String, changing stored: ReceiverSettings) -> [String]? {
+        (try? settings("{\"responses\": [\(rules)]}", changing: stored))?.responses.rules.map {
+            String(decoding: $0.secret, as: UTF8.self)
+        }
+    }
+
+    @Test func `a mask stands for the secret of the rule that it came from, wherever that is now`() throws {
+        func rule(_ path: String, _ secret: String = "***", status: Int = 200) -> String {
+            #"{"when": {"path": "/\#(path)", "method": ["POST"]}, "then": {"status": \#(status), "body": "b"}, "secret": "\#(secret)"}"#
+        }
+        let stored = try settings("{\"responses\": [\(rule("a", "one")), \(rule("b", "two")), \(rule("c", "three"))]}")
+        func sent(_ rules: String...) -> [String]? { secrets(of: rules.joined(separator: ","), changing: stored) }
+        #expect(sent(rule("a"), rule("b"), rule("c")) == ["one", "two", "three"])
+        #expect(sent(rule("b")) == ["two"])
+        #expect(sent(rule("c"), rule("a", "new"), rule("b")) == ["three", "new", "two"])
+        // Its answer has changed, or the order of its members.
+        #expect(sent(rule("c", status: 201), rule("a")) == ["three", "one"])
+        let turned =
+            #"{"secret": "***", "then": {"body": "b", "status": 200}, "when": {"method": ["POST"], "path": "/b"}}"#
+        #expect(sent(turned) == ["two"])
+        // Its condition has changed: it could be any of them.
+        #expect(sent(rule("d")) == nil)
+        let alike = try settings("{\"responses\": [\(rule("a", "same")), \(rule("b", "same"))]}")
+        #expect(secrets(of: rule("d"), changing: alike) == ["same"])
+        // Rules of the same condition with different secrets are told apart by their answers.
+        let twins = try settings(
+            "{\"responses\": [\(rule("a", "one", status: 201)), \(rule("a", "two", status: 202))]}")
+        #expect(secrets(of: rule("a", status: 202), changing: twins) == ["two"])
+        #expect(secrets(of: rule("a", status: 203), changing: twins) == nil)
+    }
+
     @Test func `faults of all parts are reported together`() throws {
         let text = #"{"recipes": [{}], "responses": [{}], "verify": {}}"#
         let error = #expect(throws: SettingFaults.self) { try settings(text) }

@@ -141,7 +141,9 @@ func faults(_ text: String) throws -> [String] {
             ),
             (
                 #"[{"secret": "***", "then": {}}]"#,
-                ["responses[0].secret: *** stands for a stored secret, but none is stored here"]
+                [
+                    "responses[0].secret: *** stands for the secret of a stored rule, but it is not clear which one: send the secret"
+                ]
             ),
             (
                 #"[{"then": {"body": "a", "body": "b"}}]"#, ["responses[0].then.body: duplicate member"]

@@ -21,7 +21,7 @@ package struct ReceiverSettings: Sendable {
     /// If the rules have changed, the positions of their sequences begin at 0 again.
     /// - Parameter members: what a client has sent. A member that is missing leaves its part unchanged, and null removes
     ///   it. Names are taken in any letter case, and members of other names are ignored. A mask stands for the secret
-    ///   that was stored in its place.
+    ///   that was stored in its place; in a rule, for that of the rule which it replaces (`StoredSecrets`).
     package init(changing current: ReceiverSettings, by members: [JSON.Member]) throws(SettingFaults) {
         self = current
         let stored = current.secrets
@@ -31,7 +31,7 @@ package struct ReceiverSettings: Sendable {
             case "recipes":
                 recipes = member.value == .null ? .none : Recipes(member.value, stored, &faults)
             case "responses":
-                responses = member.value == .null ? .none : ResponseRules(member.value, stored, &faults)
+                responses = member.value == .null ? .none : rules(member.value, &faults)
             case "verify":
                 verification = member.value == .null ? nil : Verification(member.value, stored, &faults)
             default: break
@@ -44,6 +44,12 @@ package struct ReceiverSettings: Sendable {
                 Self.members.joined(separator: ", "), "must have at most \(limit) bytes together, but have \(count)")
         }
         try faults.check()
+    }
+
+    private func rules(_ json: JSON, _ faults: inout SettingFaults) -> ResponseRules {
+        // In what a store has kept, a rule and its secret have the same place.
+        if let storedSecrets { return ResponseRules(json, storedSecrets, &faults) }
+        return ResponseRules(json, replacing: responses, &faults)
     }
 
     /// Reads what `json` and `secrets` have been for a store.

@@ -26,7 +26,10 @@ extension ResponseRule {
         guard let object = SettingObject(json, at: place, known: Self.known, &faults) else { return nil }
         if let when = object["when"] { condition = RuleCondition(when, at: object.place(of: "when"), &faults) }
         answers = Self.answers(object, &faults)
-        let text = object.secret("secret", at: place, secrets, &faults)
+        let text = object.secret(
+            "secret", at: place, secrets,
+            unknown: "*** stands for the secret of a stored rule, but it is not clear which one: send the secret",
+            &faults)
         secret = text.map { Array($0.utf8) } ?? []
         if object["secret"] == nil, answers.contains(where: \.usesSecret) {
             faults.add(object.place(of: "secret"), "is required by the placeholder {hmac-…}")

@@ -16,9 +16,24 @@ package struct ResponseRules: Sendable {
         secrets = SettingSecrets()
     }
 
-    /// Reads the member `responses` of a configuration.
-    /// - Parameter stored: the endpoint's secrets, for which the mask may stand.
-    init(_ json: JSON, at place: String = "responses", _ stored: SettingSecrets, _ faults: inout SettingFaults) {
+    /// The place of a rule in the settings, and of its secret.
+    static func key(_ index: Int) -> String { "responses[\(index)]" }
+
+    /// Reads the member `responses` of a configuration that a client has sent.
+    /// - Parameter stored: the endpoint's rules, for whose secrets the mask may stand; see `StoredSecrets`.
+    init(_ json: JSON, replacing stored: ResponseRules, _ faults: inout SettingFaults) {
+        var secrets = SettingSecrets()
+        let known = StoredSecrets(of: stored)
+        for (index, rule) in (json.array ?? []).prefix(RuleLimits.rules).enumerated()
+        where rule["secret"] == .string(SettingSecrets.mask) {
+            secrets[Self.key(index)] = known.secret(for: rule)
+        }
+        self.init(json, secrets, &faults)
+    }
+
+    /// - Parameter stored: the secrets for which the mask stands, by the places of the rules.
+    init(_ json: JSON, _ stored: SettingSecrets, _ faults: inout SettingFaults) {
+        let place = "responses"
         guard let values = json.array, values.count <= RuleLimits.rules else {
             let count = json.array.map { ", but has \($0.count)" } ?? ""
             faults.add(place, "must be an array of at most \(RuleLimits.rules) rules\(count)")
@@ -29,7 +44,7 @@ package struct ResponseRules: Sendable {
         var secrets = SettingSecrets()
         var defaultPlace: String?
         for (index, value) in values.enumerated() {
-            let place = "\(place)[\(index)]"
+            let place = Self.key(index)
             if let defaultPlace {
                 faults.add(place, "is never used, as \(defaultPlace) has no condition")
                 break
@@ -47,7 +62,7 @@ package struct ResponseRules: Sendable {
     /// The answer of the first rule that answers a request.
     /// - Parameter positions: for rules with a sequence, the position of the next answer; 0 if it is not there.
     package func outcome(for request: ReceivedRequest, positions: [Int: Int]) -> RuleOutcome? {
-        rules.outcome(for: request, positions: positions) { "responses[\($0)]" }
+        rules.outcome(for: request, positions: positions, name: Self.key)
     }
 }
 

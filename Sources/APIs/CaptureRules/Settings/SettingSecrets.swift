@@ -43,8 +43,13 @@ package struct SettingSecrets: Equatable, Sendable, CustomStringConvertible {
 
 extension SettingObject {
     /// The secret in a member. The mask stands for the stored secret of the same place.
-    /// - Parameter secrets: those that are stored.
-    func secret(_ name: String, at key: String, _ secrets: SettingSecrets, _ faults: inout SettingFaults) -> String? {
+    /// - Parameters:
+    ///   - secrets: those that are stored.
+    ///   - unknown: what is wrong with a mask for which none is stored.
+    func secret(
+        _ name: String, at key: String, _ secrets: SettingSecrets,
+        unknown: String = "*** stands for a stored secret, but none is stored here", _ faults: inout SettingFaults
+    ) -> String? {
         guard let text = text(name, maximumBytes: SettingSecrets.maximumBytes, &faults) else { return nil }
         guard !text.isEmpty else {
             faults.add(place(of: name), "must not be empty")
@@ -52,7 +57,7 @@ extension SettingObject {
         }
         guard text == SettingSecrets.mask else { return text }
         if secrets[key] == nil {
-            faults.add(place(of: name), "*** stands for a stored secret, but none is stored here")
+            faults.add(place(of: name), unknown)
         }
         return secrets[key]
     }
