@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -45,6 +46,29 @@ def test_rules_answer_senders(shared, endpoint):
     configured(shared, endpoint, responses=None)
     assert shared.hook(endpoint, "{}").status == 200
     assert "answeredBy" not in shared.collect(endpoint)[0]
+
+
+def test_json_in_another_charset_is_json_for_rules_and_for_those_who_wait(shared, endpoint):
+    configured(shared, endpoint, responses=[{"when": {"match": "$.name"}, "then": {"body": "{json:$.name}"}}])
+    body, headers = '{"name": "caf\u00e9"}'.encode("latin-1"), {"Content-Type": "application/json; charset=iso-8859-1"}
+    assert shared.hook(endpoint, body, headers).text == "caf\u00e9"
+    found = shared.look(endpoint, "?match=" + quote('$.json[?@ == "caf\u00e9"]')).json()["notifications"]
+    assert [n["id"] for n in found] == [1]
+    configured(shared, endpoint, responses=None)
+
+
+def test_a_secret_stays_with_its_rule(shared, endpoint):
+    body = "{hmac-sha1-hex:body}"
+    rules = [{"when": {"query": {"r": str(n)}}, "secret": "secret %d" % n, "then": {"body": body}} for n in range(3)]
+    configured(shared, endpoint, responses=rules)
+    shown = settings(shared, endpoint)["responses"]
+    configured(shared, endpoint, responses=[shown[2], shown[0]])
+    for number in (0, 2):
+        expected = hmac.new(b"secret %d" % number, b"x", hashlib.sha1).hexdigest()
+        assert shared.hook(endpoint, "x", suffix="?r=%d" % number).text == expected
+    refused = shared.configure(endpoint, enabled=True, responses=[{"secret": "***", "then": {"body": body}}])
+    assert refused.status == 400 and "responses[0].secret" in refused.text and "which one" in refused.text
+    configured(shared, endpoint, responses=None)
 
 
 def test_a_sequence_goes_on_over_a_restart_and_begins_again_with_new_rules(serve):

@@ -56,11 +56,16 @@ package final class ReceivedRequest {
         self.decode = decode ?? { wireBody }
     }
 
-    /// The body as JSON, whatever its media type; `nil` if it is not JSON, or too large.
+    /// The body as JSON, whatever its media type; `nil` if it is not JSON, or too large. If it is in none of the encodings of
+    /// JSON, it is read in the charset that the request names.
     package private(set) lazy var json: JSON? = {
-        guard (1...Self.jsonBytes).contains(bodyByteCount), let text = jsonText(body) else { return nil }
+        guard (1...Self.jsonBytes).contains(bodyByteCount), let text = jsonText(body) ?? encodedText else { return nil }
         return try? JSON(parsing: text, maximumValues: Self.jsonValues)
     }()
+
+    private var encodedText: [UInt8]? {
+        fields.mediaType?.parameter("charset").flatMap { Charset(label: $0)?.decode(body) }
+    }
 
     private lazy var document: JSONPathDocument? = json.map { JSONPathDocument($0) }
 
