@@ -137,7 +137,7 @@ enum Published {
         arguments: [
             (299, nil), (-299, nil),
             (
-                301, "The signature is right, but its time is 5 minutes in the past; 5 minutes are allowed."
+                301, "The signature is right, but its time is 301 seconds in the past; 300 seconds are allowed."
             ),
             (60 * 60, "The signature is right, but its time is 60 minutes in the past; 5 minutes are allowed."),
             (-12 * 60, "The signature is right, but its time is 12 minutes in the future; 5 minutes are allowed."),

@@ -120,8 +120,10 @@ package struct Verification: Sendable {
             return "The signature is right, but its time is in milliseconds; seconds since 1970 are expected."
         }
         let direction = distance > 0 ? "past" : "future"
-        return "The signature is right, but its time is \(Self.duration(distance.magnitude)) in the \(direction); "
-            + "\(Self.duration(UInt64(scheme.toleranceSeconds))) are allowed."
+        let tolerance = UInt64(scheme.toleranceSeconds)
+        var (off, allowed) = (Self.duration(distance.magnitude), Self.duration(tolerance))
+        if off == allowed { (off, allowed) = ("\(distance.magnitude) seconds", "\(tolerance) seconds") }
+        return "The signature is right, but its time is \(off) in the \(direction); \(allowed) are allowed."
     }
 
     private static func duration(_ seconds: UInt64) -> String {
