@@ -26,7 +26,7 @@ import Testing
         let part = try #require(found["parts"]?.array?.first)
         #expect(part["value"] == .string("%zz") && part["filename"] == .null && part["valueBase64"] == nil)
         #expect(part["offset"] == nil && part["headers"] == nil)
-        #expect(found["faults"] == .array([.string("1 percent signs are not followed by two digits.")]))
+        #expect(found["faults"] == .array([.string("1 percent sign is not followed by two hexadecimal digits.")]))
     }
 
     @Test(arguments: [16 << 10, (16 << 10) + 1])

@@ -62,7 +62,10 @@ package struct FormBody: Equatable, Sendable {
                     name: String(decoding: name, as: UTF8.self), filename: nil, fields: FieldList(),
                     content: field.value[...], charset: charset))
         }
-        if form.brokenEscapes > 0 { report("\(form.brokenEscapes) percent signs are not followed by two digits.") }
+        if form.brokenEscapes > 0 {
+            let signs = form.brokenEscapes == 1 ? "1 percent sign is" : "\(form.brokenEscapes) percent signs are"
+            report("\(signs) not followed by two hexadecimal digits.")
+        }
         if form.isCut { report("There are more than \(URLEncodedForm.maximumFields) fields; the others are left out.") }
     }
 
