@@ -115,8 +115,8 @@ import Values
             let id = try test.create()
             let limits = CaptureLimits()
             let below = test.notification("x", path: "/a%20b")
-            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
-            for (subpaths, expected) in [(true, .stored), (nil, .stored), (false, .unknownEndpoint)]
+            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .noSubpaths)
+            for (subpaths, expected) in [(true, .stored), (nil, .stored), (false, .noSubpaths)]
                 as [(Bool?, Acceptance)]
             {
                 let configuration = Configuration(isEnabled: true, takesSubpaths: subpaths)
@@ -181,14 +181,14 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `unknown is reported before disabled, and disabled before full`(engine: Engine) throws {
+    func `a path that is not accepted is reported before disabled, and disabled before full`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits(notificationsPerEndpoint: 0)
             _ = try test.capture.configure(id, Configuration(isEnabled: false), at: test.moment, limits)
             #expect(try test.accept(at: id, limits) == .disabled)
             let below = test.notification("x", path: "/a")
-            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
+            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .noSubpaths)
         }
     }
 

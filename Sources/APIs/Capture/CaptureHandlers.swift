@@ -163,6 +163,11 @@ package final class CaptureHandlers {
             return .answered(outcome?.answer?.response ?? Self.accepted)
         case .unknownEndpoint:
             return .answered(unknown(text))
+        case .noSubpaths:
+            try await keepRefused(request, .path, notification.reading, at: text, moment, context)
+            return .answered(
+                .text(
+                    .notFound, "Endpoint '\(text)' does not accept paths below its id: its setting subpaths is false."))
         case .disabled:
             try await keepRefused(request, .disabled, notification.reading, at: text, moment, context)
             return .answered(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))

@@ -85,7 +85,7 @@ package struct Endpoint: Equatable, Sendable {
     /// Whether one more notification may be stored.
     /// - Parameter size: the bytes of its body.
     package func acceptance(hasSubpath: Bool, size: Int = 0, _ limits: CaptureLimits) -> Acceptance {
-        if hasSubpath, !takesSubpaths { return .unknownEndpoint }
+        if hasSubpath, !takesSubpaths { return .noSubpaths }
         if !isEnabled { return .disabled }
         if count >= UInt64(max(0, limits.notificationsPerEndpoint)) { return .tooMany }
         if bytes + UInt64(size) > UInt64(max(0, limits.bytesPerEndpoint)) { return .tooManyBytes }
@@ -144,6 +144,8 @@ package enum Acceptance: Equatable, Sendable {
     /// with what they say (`CaptureStore.accept`).
     case answers(StoredReceiver)
     case unknownEndpoint
+    /// The endpoint does not accept paths below its id.
+    case noSubpaths
     case disabled
     /// The endpoint holds as many notifications as it may.
     case tooMany

@@ -16,6 +16,8 @@ package struct RefusedNotification: Equatable, Sendable {
         case undecodable
         /// The signature is not right.
         case unverified
+        /// A path follows the id, which the endpoint does not accept.
+        case path
 
         /// As clients see it.
         package var name: String {
@@ -25,6 +27,7 @@ package struct RefusedNotification: Equatable, Sendable {
             case .disabled: "disabled"
             case .undecodable: "undecodable"
             case .unverified: "unverified"
+            case .path: "path"
             }
         }
 
@@ -36,6 +39,7 @@ package struct RefusedNotification: Equatable, Sendable {
             case .disabled: 500
             case .undecodable: 400
             case .unverified: 401
+            case .path: 404
             }
         }
     }
