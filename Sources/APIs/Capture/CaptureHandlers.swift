@@ -213,6 +213,9 @@ package final class CaptureHandlers {
     }
 
     func unknown(_ id: String) -> Response {
-        .text(.notFound, "Endpoint '\(id)' does not exist or was removed.")
+        // On one line, whatever the path has.
+        let shown = id.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : String($0) }
+            .joined()
+        return .text(.notFound, "Endpoint '\(shown)' does not exist or was removed.")
     }
 }

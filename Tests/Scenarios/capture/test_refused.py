@@ -60,6 +60,19 @@ def test_a_full_endpoint_shows_what_it_refused_and_keeps_the_newest(serve):
     service.check()
 
 
+def test_a_path_that_the_endpoint_does_not_accept_is_kept_with_its_reason(shared, endpoint):
+    answer = shared.hook(endpoint, "paid", suffix="/orders/")
+    assert answer.status == 404 and "subpaths is false" in answer.text
+    (row,) = refused(shared, endpoint)
+    assert (row["refused"], row["status"], row["body"], row["path"]) == ("path", 404, "paid", "/orders/")
+    assert shared.collect(endpoint) == []
+
+
+def test_an_error_is_one_line_whatever_the_id_is(shared):
+    answer = shared.hook("a%0d%0aX:%201")
+    assert answer.status == 404 and answer.text.isprintable(), answer.text
+
+
 def test_an_unknown_endpoint_keeps_nothing_and_answers_as_before(shared):
     assert shared.hook("nobody", bytes(MIB + 1)).status == 413
     assert shared.look("nobody", "?refused").status == 404
