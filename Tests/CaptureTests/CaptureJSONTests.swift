@@ -90,6 +90,7 @@ import Values
             (#"{"enabled": "Yes"}"#, true, nil), (#"{"enabled": 1}"#, true, nil), (#"{"enabled": 1.0}"#, true, nil),
             (#"{"enabled": true, "subpaths": true}"#, true, true),
             (#"{"subpaths": false, "enabled": "t"}"#, true, false),
+            (#"{"subpaths": null, "enabled": true}"#, true, false),
         ] as [(String, Bool, Bool?)])
     func `a configuration is read in every form that clients send`(text: String, isEnabled: Bool, takesSubpaths: Bool?)
         throws
@@ -107,6 +108,10 @@ import Values
             (#"{"enabled": true, "expires": 1.5}"#, nil, nil, nil, .after(1.5)),
             (
                 #"{"enabled": true, "expires": "1970-01-01T00:00:01Z"}"#, nil, nil, nil,
+                .at(Timestamp(microseconds: 1_000_000))
+            ),
+            (
+                #"{"enabled": true, "expires": "1970-01-01t00:00:01z"}"#, nil, nil, nil,
                 .at(Timestamp(microseconds: 1_000_000))
             ),
         ] as [(String, EndpointSettings.Overflow?, Bool?, Bool?, Configuration.Expiry?)])
@@ -130,12 +135,12 @@ import Values
             ("{\"enabled\": \"ok\"}", "\"enabled\" must be"),
             ("{\"enabled\": \"false\"}", "\"enabled\" must be"), ("{\"enabled\": []}", "\"enabled\" must be"),
             ("{\"enabled\": 1.00}", "\"enabled\" must be"),
-            ("{\"enabled\": true, \"subpaths\": null}", "\"subpaths\" must be"),
+            ("{\"enabled\": true, \"subpaths\": 0}", "\"subpaths\" must be true or false, or null"),
             ("{\"enabled\": true, \"overflow\": \"drop\"}", "\"overflow\" must be"),
             ("{\"enabled\": true, \"cors\": 0}", "\"cors\" must be"),
             ("{\"enabled\": true, \"pinned\": \"no\"}", "\"pinned\" must be"),
             ("{\"enabled\": true, \"expires\": \"2026\"}", "\"expires\" must be"),
-            ("{\"enabled\": true, \"expires\": -1}", "\"expires\" must be"),
+            ("{\"enabled\": true, \"expires\": -1}", "\"expires\" must be a number of seconds above 0"),
         ])
     func `an invalid configuration is refused with the reason`(text: String, reason: String) {
         do throws(ConfigurationError) {

@@ -98,7 +98,7 @@ extension Configuration {
         guard let isEnabled = try flag("enabled", mayBeNull: false) else {
             throw ConfigurationError(reason: "The member \"enabled\" is missing.")
         }
-        self.init(isEnabled: isEnabled, takesSubpaths: try flag("subpaths", mayBeNull: false))
+        self.init(isEnabled: isEnabled, takesSubpaths: try flag("subpaths"))
         receiverMembers = members.filter { ReceiverSettings.members.contains($0.name.lowercased()) }
         isOpenToPages = try flag("cors")
         isPinned = try flag("pinned")
@@ -144,8 +144,10 @@ extension Configuration {
         case .null: return .never
         case .number(let text):
             if let seconds = Double(text), seconds > 0 { return .after(seconds) }
+            throw ConfigurationError(reason: "The member \"expires\" must be a number of seconds above 0.")
         case .string(let text):
-            if let time = Timestamp(iso8601: text) { return .at(time) }
+            // RFC 3339, section 5.6: T and Z may be in lower case.
+            if let time = Timestamp(iso8601: text.uppercased()) { return .at(time) }
         default: break
         }
         throw ConfigurationError(
