@@ -207,11 +207,18 @@ struct CreationWish: Equatable {
     /// Whether the name gets a part that cannot be guessed.
     let hasSecret: Bool
 
-    /// - Returns: `nil` if the body does not ask for a name. The original API does not read the body.
+    /// - Returns: `nil` if the body is empty, or an empty object. The original API does not read the body.
     init?(parsing body: [UInt8]) throws(ConfigurationError) {
-        guard !body.isEmpty, let json = try? JSON(parsing: jsonText(body) ?? body), let name = json["name"] else {
-            return nil
+        guard !body.isEmpty else { return nil }
+        guard let json = try? JSON(parsing: jsonText(body) ?? body), case .object(let members) = json else {
+            throw ConfigurationError(reason: "The body must be a JSON object like {\"name\": \"orders\"}, or empty.")
         }
+        guard !members.isEmpty else { return nil }
+        if let other = members.first(where: { !["name", "secret"].contains($0.name) }) {
+            throw ConfigurationError(
+                reason: "The member \"\(other.name.shortened(to: 64))\" is not known; known are name, secret.")
+        }
+        guard let name = json["name"] else { throw ConfigurationError(reason: "The member \"name\" is missing.") }
         guard case .string(let text) = name, EndpointName.isValid(text, atMost: 64) else {
             throw ConfigurationError(reason: "The member \"name\" \(EndpointName.rule).")
         }

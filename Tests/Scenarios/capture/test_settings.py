@@ -210,10 +210,18 @@ def test_without_the_setting_a_body_is_not_read(shared, body):
     shared.call("DELETE", "/manage/endpoint/" + made.json()["endpointId"])
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"other": 3}', "x" * 100])
-def test_with_the_setting_other_bodies_are_ignored(serve, body):
-    made = create(serve(ALLOW_NAMED_ENDPOINTS="true", RESPONDERS=1), body)
-    assert made.status == 201 and len(made.json()["endpointId"]) == 32
+def test_with_the_setting_a_body_must_ask_for_a_name_or_be_empty(serve):
+    service = serve(ALLOW_NAMED_ENDPOINTS="true", RESPONDERS=1)
+    for body in ("", "{}"):
+        made = create(service, body)
+        assert made.status == 201 and len(made.json()["endpointId"]) == 32
+    for body, word in [
+        ("{", "JSON object"), ("[]", "JSON object"), ("x" * 100, "JSON object"), ('{"nmae": "a"}', '"nmae" is not known'),
+        ('{"Name": "a"}', '"Name" is not known'), ('{"secret": false}', '"name" is missing'),
+        ('{"name": "a", "expires": 60}', '"expires" is not known'),
+    ]:
+        refused = create(service, body)
+        assert refused.status == 400 and word in refused.text, (body, refused.text)
 
 
 def test_the_name_of_an_endpoint_that_is_over_is_free(serve):

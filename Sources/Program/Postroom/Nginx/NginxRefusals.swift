@@ -33,7 +33,10 @@ struct NginxRefusals {
                 passes: true),
             Refusal(
                 name: "431", status: .requestHeaderFieldsTooLarge, code: .malformedJSON,
-                text: "A header field may have no more than \(settings.maximumHeaderBytes) bytes."),
+                text: """
+                    A header field may have no more than \(settings.maximumHeaderBytes) bytes, and all of them together about \
+                    \(4 * settings.maximumHeaderBytes).
+                    """),
             Refusal(
                 name: "496", status: .badRequest, code: .malformedJSON,
                 text: "A client certificate that this service accepts is required."
