@@ -133,6 +133,15 @@ import Webhooks
         #expect(settings.webhooks.rotationSeconds == seconds && settings.delivery.overlapSeconds == seconds)
     }
 
+    @Test(
+        arguments: [
+            ("true", true), ("TRUE", true), ("1", true), ("on", true), ("false", false), ("0", false), ("Off", false),
+            ("yes", nil), ("", nil), (" on", nil),
+        ] as [(String, Bool?)])
+    func `a flag is true, false, on, off, 1 or 0`(text: String, value: Bool?) {
+        #expect((try? Settings(environment: ["DEBUG": text]))?.webhooks.isDebugging == value)
+    }
+
     @Test(arguments: [("DB_AUTH_PASS", "one\ntwo"), ("DB_ENCRYPTION_SECRET", "too short")])
     func `a secret is not shown, whether it is valid or not`(name: String, wrong: String) throws {
         let text = try #require(refusal([name: wrong]))

@@ -124,9 +124,8 @@ extension Settings.Variable {
         Self(
             name: name, expected: "true or false",
             set: { settings, text in
-                guard let value = ["true": true, "1": true, "false": false, "0": false][text.lowercased()] else {
-                    return false
-                }
+                let values = ["true": true, "1": true, "on": true, "false": false, "0": false, "off": false]
+                guard let value = values[text.lowercased()] else { return false }
                 settings[keyPath: path] = value
                 return true
             }, show: { String($0[keyPath: path]) })
