@@ -63,8 +63,9 @@ lint:
 install:
 	@test -x $(program) || { echo "there is nothing to install yet: run \"make build\" first, as the user who builds" >&2; exit 1; }
 	install -D -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/postroom"
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/nginx" nginx/nginx.conf nginx/upstream.conf nginx/locations.conf nginx/operations.conf
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/nginx" nginx/*.conf
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/api" api/openapi.yaml api/openapi.json api/openapi.html
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/page" page/*.html page/*.css page/*.js page/*.svg
 	for unit in systemd/*; do \
 		sed 's|@PREFIX@|$(PREFIX)|g' "$$unit" | install -D -m 644 /dev/stdin "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}"; \
 	done

@@ -12,7 +12,7 @@ def source(tmp_path):
     """A source directory without a build, in which programs that build or install packages fail."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("Makefile", "systemd", "nginx", "api"):
+    for name in ("Makefile", "systemd", "nginx", "api", "page"):
         os.symlink(os.path.join(ROOT, name), source / name)
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -45,7 +45,8 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
     templates = {"share/postroom/nginx/" + name for name in os.listdir(os.path.join(ROOT, "nginx"))}
     units = {"lib/systemd/system/" + name for name in os.listdir(os.path.join(ROOT, "systemd"))}
     descriptions = {"share/postroom/api/openapi." + kind for kind in ("html", "json", "yaml")}
-    assert installed == {"bin/postroom"} | templates | units | descriptions
+    inspector = {"share/postroom/page/" + name for name in os.listdir(os.path.join(ROOT, "page"))}
+    assert installed == {"bin/postroom"} | templates | units | descriptions | inspector
     for unit in units:
         assert "@PREFIX@" not in (prefix / unit).read_text()
     service = Service(tmp_path / "data", program=str(prefix / "bin" / "postroom"), RESPONDERS=1).start()

@@ -80,7 +80,7 @@ def environment(directory, **settings):
 
 def install_share(prefix):
     """Copies what the program reads to where `make install` puts it; returns the directory of the templates."""
-    for name in ("nginx", "api"):
+    for name in ("nginx", "api", "page"):
         shutil.copytree(os.path.join(ROOT, name), os.path.join(prefix, "share", "postroom", name))
     return os.path.join(prefix, "share", "postroom", "nginx")
 
