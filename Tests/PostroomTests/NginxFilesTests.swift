@@ -21,6 +21,7 @@ import Testing
     @Test(
         arguments: [
             ("@USER@", "user www-data;"), ("@RUN@/x@RUN@", "/data/run/x/data/run"), ("@API_DIRECTORY@", "/share/api"),
+            ("@PAGE_DIRECTORY@", "/share/page"),
             ("@BODY_BYTES@", "26214400"),
             ("@ADDRESS@@LISTEN_TLS@", "127.0.0.1:8080"), ("@MOUNT@/", "/"),
             ("@OUTSIDE@@BARE_MOUNT@@TLS@@LIMITS@@LIMIT_ZONES@@REAL_IP@", ""),
@@ -61,6 +62,12 @@ import Testing
         #expect(
             objects.contains { $0.contains("{\"error_code\": 1301, \"http_code\": 413,") && $0.contains(" 262144 ") })
         #expect(objects.contains { $0.contains("The request\\'s transfer coding") })
+        let page = fill("@REFUSED_PAGE@").split(separator: "location ")
+        #expect(page.count == lines.count - 1)
+        for location in page where location.contains("add_header") {
+            #expect(location.contains("Content-Security-Policy"), "\(location)")
+        }
+        #expect(page.contains { $0.contains("/405 { add_header Allow \"GET, HEAD\" always; ") })
         #expect(fill("@REFUSED_WEBHOOKS@") { $0.maximumBodyBytes = 2048 }.contains("no more than 2048 bytes"))
     }
 
@@ -107,6 +114,34 @@ import Testing
                 "\($0)".contains("@OF_ANOTHER_VERSION@") && "\($0)".contains("operations.conf")
             }
             #expect(!Files.exists(settings.runDirectory.appending("nginx.conf")))
+        }
+    }
+
+    @Test func `the inspector is in the locations if it is on, and must be installed then`() throws {
+        let text = try NginxFiles(settings: Settings(), templates: Self.templates)
+            .filled("locations.conf", workerUser: nil)
+        #expect(text.contains("location = /inspect {") && !text.contains(/@[A-Z_]+@/))
+        var off = Settings()
+        off.hasInspector = false
+        try withTemporaryDirectory { directory in
+            let share = directory.appending("nginx")
+            try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
+            try Files.replace(share.appending("locations.conf"), with: Array("a @INSPECTOR@ b".utf8))
+            try Files.replace(share.appending("inspector.conf"), with: Array("@MOUNT@/inspect".utf8))
+            func locations(_ settings: Settings) throws -> String {
+                try NginxFiles(settings: settings, templates: share).filled("locations.conf", workerUser: nil)
+            }
+            #expect { try locations(Settings()) } throws: {
+                "\($0)".contains("\(directory)/page/index.html") && "\($0)".contains("INSPECTOR=false")
+            }
+            #expect(try locations(off) == "a  b")
+            try Files.makeDirectory(directory.appending("page"), permissions: .ownerReadWriteExecute)
+            try Files.replace(directory.appending("page/index.html"), with: [])
+            #expect(try locations(Settings()) == "a /inspect b")
+            try Files.replace(share.appending("inspector.conf"), with: Array("@OF_ANOTHER_VERSION@".utf8))
+            #expect { try locations(Settings()) } throws: {
+                "\($0)".contains("inspector.conf has @OF_ANOTHER_VERSION@")
+            }
         }
     }
 

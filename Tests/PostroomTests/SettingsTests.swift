@@ -139,6 +139,7 @@ import Webhooks
             ("yes", nil), ("", nil), (" on", nil),
         ] as [(String, Bool?)])
     func `a flag is true, false, on, off, 1 or 0`(text: String, value: Bool?) {
+        #expect((try? Settings(environment: ["INSPECTOR": text]))?.hasInspector == value)
         #expect((try? Settings(environment: ["DEBUG": text]))?.webhooks.isDebugging == value)
     }
 

@@ -196,7 +196,9 @@ def test_another_nginx_can_include_the_files(tmp_path):
             events {} http { access_log off; client_body_temp_path %(own)s/b; fastcgi_temp_path %(own)s/f;
             proxy_temp_path %(own)s/p; uwsgi_temp_path %(own)s/u; scgi_temp_path %(own)s/s;
             include %(run)s/upstream.conf;
-            server { listen 127.0.0.1:%(port)d; include %(run)s/locations.conf; location / { return 200 mine; } } }"""
+            gzip off; etag off; expires 1d; charset latin1; add_header X-Mine 1;
+            server { listen 127.0.0.1:%(port)d; include %(run)s/locations.conf; location / { return 200 mine; }
+            location ~ "[.]js$" { return 200 mine; } } }"""
             % dict(own=own, run=run, port=service.port, user="user root;" if os.geteuid() == 0 else "")
         )
         nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", str(own), "-c", str(own / "nginx.conf"), "-e", str(own / "log")])
@@ -210,8 +212,12 @@ def test_another_nginx_can_include_the_files(tmp_path):
         wait_for(answers)
         endpoint = service.create()
         assert service.hook(endpoint, "x").status == 200 and service.bodies(endpoint) == ["x"]
+        page = service.call("GET", "/page/app.js", headers={"Accept-Encoding": "gzip"})
+        assert page.headers["content-type"] == "text/javascript; charset=utf-8" and "etag" in page.headers
+        assert page.headers["cache-control"] == "no-cache" and "x-mine" not in page.headers
+        assert service.call("GET", "/", headers={"Accept": "text/html"}).headers["content-type"] == "text/html; charset=utf-8"
         service.mount = ""
-        assert service.call("GET", "/else").text == "mine"
+        assert service.call("GET", "/else").text == "mine" and service.call("GET", "/else.js").text == "mine"
     finally:
         if nginx:
             nginx.terminate()

@@ -7,7 +7,8 @@ internal import SystemPackage
 /// are computed here alone.
 struct NginxFiles {
     let settings: Settings
-    /// The directory of the templates. The description of the API is in the directory `api` beside it.
+    /// The directory of the templates. Beside it are the directories `api`, with the description of the API, and `page`, with
+    /// the inspector.
     let templates: FilePath
     /// How many descriptors one nginx process may open.
     var descriptorLimit = Int.max
@@ -96,16 +97,38 @@ struct NginxFiles {
 
     /// One of the templates, filled in.
     func filled(_ name: String, workerUser: String?) throws(Refusal) -> String {
+        var text = try template(name)
+        if text.contains("@INSPECTOR@") {
+            text = text.replacing("@INSPECTOR@", with: settings.hasInspector ? try inspector() : "")
+        }
+        return fill(text, workerUser: workerUser)
+    }
+
+    /// The template of the inspector's locations. It is an error if the page is not installed.
+    private func inspector() throws(Refusal) -> String {
+        let page = pageDirectory.appending("index.html")
+        guard Files.exists(page) else {
+            throw Refusal(
+                "cannot find the page of the inspector, \(page). Install the program and its page together, or set INSPECTOR=false"
+            )
+        }
+        return try template("inspector.conf")
+    }
+
+    private var pageDirectory: FilePath { templates.removingLastComponent().appending("page") }
+
+    /// A template as it is in its file.
+    private func template(_ name: String) throws(Refusal) -> String {
         let source = templates.appending(name)
         guard let template = Files.contents(of: source) else { throw Refusal("cannot read \(source)") }
         let text = String(decoding: template, as: UTF8.self)
-        let known = Set(values(workerUser: workerUser).map(\.0))
+        let known = Set(values(workerUser: nil).map(\.0)).union(["INSPECTOR"])
         for match in text.matches(of: /@([A-Z_]+)@/) where !known.contains(String(match.1)) {
             throw Refusal(
                 "\(source) has @\(match.1)@, which this program does not know: the template belongs to another version. Install the program and its templates together"
             )
         }
-        return fill(text, workerUser: workerUser)
+        return text
     }
 
     /// Replaces each known `@WORD@` with its value.
@@ -123,6 +146,8 @@ struct NginxFiles {
             ("USER", workerUser.map { "user \($0);" } ?? ""),
             ("RUN", settings.runDirectory.string),
             ("API_DIRECTORY", templates.removingLastComponent().appending("api").string),
+            ("PAGE_DIRECTORY", pageDirectory.string),
+            ("PAGE_HEADERS", NginxPageHeaders.lines),
             ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "crit"),
             ("DESCRIPTORS", String(min(Self.descriptors(settings), descriptorLimit))),
             ("SHUTDOWN", String(max(1, Int(settings.shutdownSeconds)))),
@@ -143,6 +168,7 @@ struct NginxFiles {
             ("REFUSALS", NginxRefusals(settings: settings).texts),
             ("REFUSED_WEBHOOKS", NginxRefusals(settings: settings).webhookObjects),
             ("REFUSED_EVENTS", NginxRefusals(settings: settings).eventObjects),
+            ("REFUSED_PAGE", NginxRefusals(settings: settings).pageTexts),
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
             ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
             ("EVENT_BYTES", String(settings.events.maximumEventBytes)),

@@ -3,7 +3,7 @@ internal import HTTPTypes
 internal import Webhooks
 
 /// Postroom's answers to requests that nginx refuses by itself: a line of plain text or, in the APIs of webhooks and of
-/// events, the API's error object.
+/// events, the API's error object. Those at the inspector's addresses have the headers of its page.
 struct NginxRefusals {
     let settings: Settings
 
@@ -71,6 +71,13 @@ struct NginxRefusals {
         locations("text", all + [tooLarge(settings.maximumBodyBytes)]) { "\($0.status.code): \($0.text)" }
     }
 
+    /// Locations that answer in plain text at the inspector's addresses.
+    var pageTexts: String {
+        locations("page-refusals", all, allow: "GET, HEAD", headers: NginxPageHeaders.lines) {
+            "\($0.status.code): \($0.text)"
+        }
+    }
+
     /// Locations that answer with the object of the API of webhooks.
     var webhookObjects: String {
         let limit = min(settings.maximumBodyBytes, settings.webhooks.maximumInputBytes)
@@ -94,15 +101,22 @@ struct NginxRefusals {
         }
     }
 
-    /// - Parameter body: makes the body of the answer; `nil` for a refusal that needs no location.
-    private func locations(_ kind: String, _ refusals: [Refusal], _ body: (Refusal) -> String?) -> String {
+    /// - Parameters:
+    ///   - allow: the methods that a refusal of the method names; `nil` if they differ.
+    ///   - headers: the headers around the locations, which a location with headers of its own repeats.
+    ///   - body: makes the body of the answer; `nil` for a refusal that needs no location.
+    private func locations(
+        _ kind: String, _ refusals: [Refusal], allow: String? = nil, headers: String = "", _ body: (Refusal) -> String?
+    ) -> String {
         refusals.compactMap { refusal in
             body(refusal).map { body in
                 // Escape the body as nginx reads text between single quotes.
                 let quoted = body.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
-                let retry = refusal.passes ? "add_header Retry-After 1 always; " : ""
+                var own = refusal.passes ? "add_header Retry-After 1 always; " : ""
+                if let allow, refusal.status == .methodNotAllowed { own += "add_header Allow \"\(allow)\" always; " }
+                if !own.isEmpty, !headers.isEmpty { own += headers + " " }
                 return "location = /.postroom-\(kind)/\(refusal.name) "
-                    + "{ \(retry)return \(refusal.status.code) '\(quoted)'; }"
+                    + "{ \(own)return \(refusal.status.code) '\(quoted)'; }"
             }
         }.joined(separator: "\n    ")
     }

@@ -41,6 +41,8 @@ struct Settings: Equatable {
     var mountPointText = "/"
     /// Empty, or a path that begins with a slash and does not end with one.
     var mountPoint = ""
+    /// Whether nginx serves the inspector, a page for browsers.
+    var hasInspector = true
     var limits = CaptureLimits()
     var capturePermissions = CapturePermissions()
     var cleanupSeconds = 120.0

@@ -42,6 +42,7 @@ extension Settings {
                     settings.mountPoint = path
                     return true
                 }, show: { $0.mountPoint.isEmpty ? "/" : $0.mountPoint }),
+            .flag("INSPECTOR", \.hasInspector),
             .bytes("MAX_ENDPOINT_BYTES", \.limits.bytesPerEndpoint, 1...(1 << 40)),
             .seconds("MAX_IDLE_DURATION_SECONDS", \.limits.idleSeconds),
             .seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
