@@ -2,6 +2,7 @@
 
 import glob
 import os
+import sys
 
 import pytest
 from harness import ROOT
@@ -9,6 +10,8 @@ from harness import ROOT
 DIRECTORY = os.path.join(ROOT, ".build-python")
 BIN = os.path.join(DIRECTORY, "bin")
 PYTHON = os.path.join(BIN, "python")
+# For tests that import a library: at the end of sys.path, so that what this machine has comes first.
+MODULES = os.path.join(DIRECTORY, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
 
 
 def need(package):

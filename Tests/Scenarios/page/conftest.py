@@ -1,0 +1,28 @@
+import pytest
+from browser import Browser, need_browser
+from tab import Tab
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One Chromium for all tests of a process."""
+    need_browser()
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.stop()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens pages of services, each in a tab of its own: open_page(service) or open_page(service, "/"). After the test, the
+    console must have no line, and no page may have violated its policy."""
+
+    def open_page(service=None, path="/inspect"):
+        tab = Tab(browser)
+        return tab.open(service, path) if service else tab
+
+    browser.reset()
+    yield open_page
+    complaints = browser.complaints()
+    browser.reset()
+    assert complaints == []
