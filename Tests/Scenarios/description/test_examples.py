@@ -37,17 +37,20 @@ def test_the_examples_of_capture(begin, hurried):
     for name in ("after", "limit", "wait"):
         tour.ask(service, "listNotifications", name, query="?%s=x" % name, status=400)
     tour.ask(service, "acknowledgeNotifications", status=400)
-    for name in ("ring", "rule", "signature", "page"):
+    for name in ("ring", "rule", "page"):
         tour.ask(service, "configureEndpoint", request=name)
     tour.ask(service, "configureEndpoint", request="disable")
     tour.ask(service, "sendToEndpoint", status=500)
     tour.ask(service, "sendToEndpoint", "corrupt", body=b"nothing", headers={"Content-Encoding": "gzip"}, status=400)
     tour.ask(service, "listNotifications", "refused", query="?refused&after=1")
+    tour.ask(service, "configureEndpoint", request="signature")
+    tour.ask(service, "sendToEndpoint", status=401)
     tour.ask(service, "sendToEndpoint", "request", at="/webhook/%zz", status=400)
     tour.ask(service, "sendToEndpoint", body=bytes((25 << 20) + 1), status=413)
     tour.ask(service, "sendToEndpoint", at="/webhook/nobody" + LONG, status=414)
     tour.ask(service, "deleteEndpoint")
     tour.ask(service, "collectNotifications", "unknown", status=404)
+    tour.ask(service, "sendToSubpath", "unknown", status=404)
     tour.ask(service, "getNotificationBody", "endpoint", status=404)
     tour.ask(service, "collectNotifications", "path", at="/manage/endpoint/a/b", status=404)
     tour.ask(service, "deleteEndpoint", headers=EVIL, status=403)
@@ -57,7 +60,8 @@ def test_the_examples_of_capture(begin, hurried):
     crowd(tour, hurried, "createEndpoint", "requests")
 
     named = begin(ALLOW_NAMED_ENDPOINTS="true", SERVER_URL="http://localhost:8080")
-    tour.ask(named, "createEndpoint", "named", request="plain")
+    tour.ask(named, "createEndpoint", "named", request="named")
+    tour.ask(named, "createEndpoint", "plain", request="plain")
     tour.ask(named, "createEndpoint", request="plain", status=409)
     for name, body in {"name": b'{"name": "."}', "secret": b'{"name": "a", "secret": 0}'}.items():
         tour.ask(named, "createEndpoint", name, body=body, status=400)

@@ -13,7 +13,10 @@ VALIDATION = os.path.join(ROOT, "Tests", "Support", "openapi_validation.py")
 
 # What differs each time, and stands in an example for anything of its kind. The first ones stay the same for the whole
 # tour.
-LASTING = [r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])"]
+LASTING = [
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", r"(?<![\w-])[A-Za-z0-9_-]{32}(?![\w-])",
+    r"(?<=orders\.)[A-Za-z0-9_-]{22}(?![\w-])",
+]  # fmt: skip
 KINDS = LASTING + [
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?",
     r"(?<!\d)1[78]\d{8}(?!\d)",
