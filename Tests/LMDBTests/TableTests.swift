@@ -5,13 +5,14 @@ import Testing
 @Suite struct TableTests {
     private static let keys: [[UInt8]] = [[0], [0, 0], [0, 1], [1], [1, 255], [2], [255], [255, 0]]
 
-    /// The keys from `start` on, at most `limit`.
+    /// The keys from `start` up to `end`, at most `limit`.
     private func scan(
-        _ environment: Environment, _ table: Table, from start: [UInt8] = [], backwards: Bool = false, limit: Int = .max
+        _ environment: Environment, _ table: Table, from start: [UInt8] = [], before end: [UInt8]? = nil,
+        backwards: Bool = false, limit: Int = .max
     ) throws -> [[UInt8]] {
         var found: [[UInt8]] = []
         try environment.read { (transaction) throws(LMDBError) in
-            try table.scan(from: start, backwards: backwards, in: transaction) { key, value in
+            try table.scan(from: start, before: end, backwards: backwards, in: transaction) { key, value in
                 found.append(unsafe key.withUnsafeBytes { unsafe Array($0) })
                 return found.count < limit
             }
@@ -36,6 +37,15 @@ import Testing
         try withEnvironment { environment, table in
             for key in Self.keys { try environment.put([], at: key, in: table) }
             #expect(try scan(environment, table, from: start) == Array(Self.keys[index...]))
+        }
+    }
+
+    @Test(arguments: [([1], 3), ([1, 0], 4), ([0, 2], 3), ([255, 1], 8), ([0], 0)] as [([UInt8], Int)])
+    func `a scan ends before the given key`(end: [UInt8], index: Int) throws {
+        try withEnvironment { environment, table in
+            for key in Self.keys { try environment.put([], at: key, in: table) }
+            #expect(try scan(environment, table, before: end) == Array(Self.keys[..<index]))
+            #expect(try scan(environment, table, from: [1], before: end) == Array(Self.keys[min(3, index)..<index]))
         }
     }
 

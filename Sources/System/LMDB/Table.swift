@@ -72,10 +72,12 @@ package struct Table: Sendable {
     }
 
     /// Calls `body` with the entries from a key on, in order, until it returns false.
-    /// - Parameter backwards: from the last entry to the first instead; `start` is then ignored.
+    /// - Parameters:
+    ///   - end: the key at which the scan ends, whether or not it exists.
+    ///   - backwards: from the last entry to the first instead; `start` and `end` are then ignored.
     package func scan(
-        from start: [UInt8] = [], backwards: Bool = false, in transaction: borrowing Transaction,
-        _ body: (RawSpan, RawSpan) -> Bool
+        from start: [UInt8] = [], before end: [UInt8]? = nil, backwards: Bool = false,
+        in transaction: borrowing Transaction, _ body: (RawSpan, RawSpan) -> Bool
     ) throws(LMDBError) {
         var cursor: OpaquePointer?
         unsafe try check(mdb_cursor_open(transaction.handle, index, &cursor), "mdb_cursor_open")
@@ -95,6 +97,7 @@ package struct Table: Sendable {
         }
         while code != MDB_NOTFOUND {
             try check(code, "mdb_cursor_get")
+            if !backwards, let end, unsafe !isBefore(end, &key, in: transaction) { return }
             guard unsafe body(key.bytes.bytes, value.bytes.bytes) else { return }
             code = unsafe mdb_cursor_get(cursor, &key, &value, backwards ? MDB_PREV : MDB_NEXT)
         }
@@ -122,6 +125,15 @@ extension Table {
             guard unsafe body(key.bytes.bytes, value.bytes.bytes) else { return }
             code = unsafe mdb_cursor_get(cursor, &key, &value, MDB_PREV)
         }
+    }
+}
+
+extension Table {
+    /// Whether a key comes before another one.
+    @unsafe private func isBefore(
+        _ other: [UInt8], _ key: inout MDB_val, in transaction: borrowing Transaction
+    ) -> Bool {
+        unsafe withValue(other) { unsafe mdb_cmp(transaction.handle, index, &key, $0) } < 0
     }
 }
 

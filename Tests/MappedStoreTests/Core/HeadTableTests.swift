@@ -79,6 +79,26 @@ import Values
         }
     }
 
+    @Test func `a scan of the notifications of an endpoint does not read on in the endpoints behind it`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            for number in 1...20 { try store.create(number) }
+            for _ in 0..<3 { #expect(try store.accept(at: 5) == .stored) }
+            try store.commit()
+            try store.read { (transaction) throws(LMDBError) in
+                let table = store.tables.notifications.table
+                var (seen, others): ([UInt64], Int) = ([], 0)
+                try table.scanBytes(
+                    from: OwnedNumber(5, 2), before: OwnedNumber(5, .max), in: transaction, unreadable: { others += 1 }
+                ) { key, _ in
+                    seen.append(key.number)
+                    return true
+                }
+                #expect(seen == [2, 3] && others == 0)
+            }
+        }
+    }
+
     @Test(arguments: [[UInt8](repeating: 0, count: 3), [UInt8](repeating: 0xFF, count: 20)])
     func `a key of neither kind hides no endpoint`(key: [UInt8]) throws {
         try withTemporaryDirectory { directory in

@@ -18,7 +18,9 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
         _ body: (OwnedNumber, RawSpan) -> Bool
     ) throws(LMDBError) {
         guard first < end else { return }
-        try table.scanBytes(from: OwnedNumber(owner, first), in: transaction) { key, record in
+        // Without an end, the scan would read the keys of all following owners that have no records.
+        try table.scanBytes(from: OwnedNumber(owner, first), before: OwnedNumber(owner, end), in: transaction) {
+            key, record in
             guard key.owner == owner, key.number < end else { return false }
             return body(key, record)
         }

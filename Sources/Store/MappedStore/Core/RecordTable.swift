@@ -105,13 +105,14 @@ struct RecordTable<Record: TableRecord>: Sendable {
     }
 
     /// Like `scan`, with the records as bytes.
+    /// - Parameter end: the key at which a scan that is not backwards ends, whether or not it exists.
     func scanBytes(
-        from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
+        from start: Key? = nil, after last: Key? = nil, before end: Key? = nil, backwards: Bool = false,
         in transaction: borrowing Transaction, unreadable: () -> Void = {}, _ body: (Key, RawSpan) -> Bool
     ) throws(LMDBError) {
         // The next possible key after another one is the same with a zero byte at its end.
         let start = last.map { $0.keyBytes + [0] } ?? start?.keyBytes ?? []
-        try bytes.scan(from: start, backwards: backwards, in: transaction) { key, value in
+        try bytes.scan(from: start, before: end?.keyBytes, backwards: backwards, in: transaction) { key, value in
             guard let key = Key(keyBytes: key) else {
                 unreadable()
                 return true
