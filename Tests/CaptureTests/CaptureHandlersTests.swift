@@ -206,13 +206,50 @@ struct Handled {
         }
     }
 
+    @Test func `a look before an id returns the newest, and does not wait`() throws {
+        try Handled.with { api in
+            let id = try api.create()
+            for _ in 0..<4 { _ = try api.response(.post, "/webhook/\(id)") }
+            func ids(_ query: String) throws -> [Int?]? {
+                let run = try api.run(.get, "/manage/endpoint/\(id)/notifications\(query)")
+                #expect(!run.isWaiting)
+                return try JSON(parsing: try #require(try run.response()).body)["notifications"]?.array?.map {
+                    $0["id"]?.integer
+                }
+            }
+            #expect(try ids("?before=18446744073709551615&limit=2") == [3, 4])
+            #expect(try ids("?before=3") == [1, 2])
+            #expect(try ids("?before=1") == [])
+            #expect(try ids("?before=3&after=0&wait=0&limit=1") == [2])
+            #expect(try ids("?before=3&refused") == [])
+        }
+    }
+
+    @Test(arguments: [
+        ("before=3&after=1", "after\" and \"before"), ("before=3&wait=1", "before\" and \"wait"),
+        ("before=3&match=$.json", "before\" and \"match"), ("before=3&refused&wait=1", "before\" and \"wait"),
+        ("match=$.json&refused", "match\" and \"refused"),
+    ])
+    func `parameters of a look that exclude each other give 400, and the text names them`(
+        query: String, names: String
+    ) throws {
+        try Handled.with { api in
+            let id = try api.create()
+            let response = try api.response(.get, "/manage/endpoint/\(id)/notifications?\(query)")
+            #expect(response.head.status == .badRequest)
+            let text = String(decoding: response.body, as: UTF8.self)
+            #expect(text == "The query parameters \"\(names)\" exclude each other.")
+        }
+    }
+
     @Test(
         arguments: [
             "after=-1", "after=x", "after=", "after=18446744073709551616", "limit=0", "limit=1001", "limit=1.5",
             "wait=-1", "wait=61", "wait=nan", "wait=",
-            "wait=inf", "after=%zz1",
+            "wait=inf", "after=%zz1", "before=0", "before=-1", "before=x", "before=", "before",
+            "before=18446744073709551616",
         ])
-    func `an invalid after, limit or wait parameter gives 400`(query: String) throws {
+    func `an invalid after, before, limit or wait parameter gives 400`(query: String) throws {
         try Handled.with { api in
             let id = try api.create()
             let response = try api.response(.get, "/manage/endpoint/\(id)/notifications?\(query)")

@@ -215,6 +215,52 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
+    func `looking before a number returns the newest notifications below it, oldest first`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create(2)
+            for other in [test.id(1), test.id(3)] {
+                _ = try test.capture.create(other, for: nil, at: test.moment, CaptureLimits())
+                #expect(try test.accept(at: other) == .stored)
+            }
+            #expect(try test.look(at: id, .before(.max)) == [])
+            for _ in 0..<5 { #expect(try test.accept(at: id) == .stored) }
+            for number: UInt64 in [6, 7, 1 << 63, .max] {
+                #expect(try test.look(at: id, .before(number)) == [1, 2, 3, 4, 5])
+                #expect(try test.look(at: id, .before(number), limit: 2) == [4, 5])
+            }
+            #expect(try test.look(at: id, .before(4), limit: 2) == [2, 3])
+            #expect(try test.look(at: id, .before(3), limit: 2) == [1, 2])
+            #expect(try test.look(at: id, .before(2), limit: 2) == [1])
+            #expect(try test.look(at: id, .before(1)) == [])
+            #expect(try test.look(at: id, .before(.max), limit: 0) == [])
+            #expect(try test.capture.acknowledge(through: 2, at: id, at: test.moment, CaptureLimits()))
+            try test.commit()
+            #expect(try test.look(at: id, .before(5)) == [3, 4])
+            #expect(try test.look(at: id, .before(3)) == [])
+            // What was collected is still in the store, for a retry.
+            #expect(try test.collect(from: id, for: test.request(1))?.count == 3)
+            #expect(try test.look(at: id, .before(.max)) == [])
+            #expect(try test.accept(at: id) == .stored)
+            #expect(try test.look(at: id, .before(.max)) == [6])
+            #expect(try test.look(at: test.id(9), .before(.max)) == nil)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `of some megabytes a look before a number returns the newest, and at least one`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let body = String(repeating: "x", count: 1 << 20)
+            for body in ["a", body, body, body, body, body, "b"] { #expect(try test.accept(body, at: id) == .stored) }
+            #expect(try test.look(at: id, .before(.max)) == [3, 4, 5, 6, 7])
+            #expect(try test.look(at: id, .before(7)) == [3, 4, 5, 6])
+            #expect(try test.look(at: id, .before(3)) == [1, 2])
+            #expect(try test.accept(String(repeating: body, count: 5), at: id) == .stored)
+            #expect(try test.look(at: id, .before(.max)) == [8])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `acknowledging deletes the notifications up to a number, and no more`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()

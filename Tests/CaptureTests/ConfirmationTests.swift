@@ -76,7 +76,7 @@ private typealias Confirmation = Capture.Confirmation
 
     private func states(_ test: EmptyStore, at id: Endpoint.ID) throws -> [Confirmation.State?] {
         let found = try test.capture.look(
-            at: id, after: 0, limit: 1000, at: test.moment, CaptureLimits(), mayBeLong: true)
+            at: id, .after(0), limit: 1000, at: test.moment, CaptureLimits(), mayBeLong: true)
         return try #require(try test.all(found)).map(\.confirmation?.state)
     }
 

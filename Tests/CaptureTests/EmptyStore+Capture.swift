@@ -61,8 +61,14 @@ extension EmptyStore {
         at id: Endpoint.ID, after number: UInt64 = 0, limit: Int = 100, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> [UInt64]? {
-        try all(
-            capture.look(at: id, after: number, limit: limit, at: time ?? moment, limits, mayBeLong: true))?
+        try look(at: id, .after(number), limit: limit, at: time, limits)
+    }
+
+    func look(
+        at id: Endpoint.ID, _ position: Position, limit: Int = 100, at time: Moment? = nil,
+        _ limits: CaptureLimits = CaptureLimits()
+    ) throws -> [UInt64]? {
+        try all(capture.look(at: id, position, limit: limit, at: time ?? moment, limits, mayBeLong: true))?
             .map(\.number)
     }
 }

@@ -22,9 +22,9 @@ import Values
     }
 
     private func found(
-        at id: Endpoint.ID, after number: UInt64 = 0, limit: Int = 1000, _ test: EmptyStore
+        at id: Endpoint.ID, position: Position = .after(0), limit: Int = 1000, _ test: EmptyStore
     ) throws -> [NumberedRefusal]? {
-        try test.capture.refused(at: id, after: number, limit: limit, at: test.moment, CaptureLimits())
+        try test.capture.refused(at: id, position, limit: limit, at: test.moment, CaptureLimits())
     }
 
     @Test(arguments: Engine.allCases, RefusedNotification.Reason.allCases)
@@ -43,9 +43,12 @@ import Values
             ]
             for sent in sent { try keep(sent, at: id, test) }
             #expect(try found(at: id, test)?.map(\.refused) == sent)
-            #expect(try found(at: id, after: 1, test)?.map(\.number) == [2])
+            #expect(try found(at: id, position: .after(1), test)?.map(\.number) == [2])
             #expect(try found(at: id, limit: 1, test)?.map(\.number) == [1])
-            #expect(try found(at: id, after: .max, test)?.isEmpty == true)
+            #expect(try found(at: id, position: .after(.max), test)?.isEmpty == true)
+            #expect(try found(at: id, position: .before(2), test)?.map(\.number) == [1])
+            #expect(try found(at: id, position: .before(.max), limit: 1, test)?.map(\.number) == [2])
+            #expect(try found(at: id, position: .before(1), test)?.isEmpty == true)
             let endpoint = try #require(try test.capture.overview(newest: 1).newest.first)
             #expect(endpoint.count == 1 && test.moment.steady.seconds(since: endpoint.lastUsed) >= 100)
             #expect(try test.collect(from: id) == ["kept"])
@@ -64,11 +67,17 @@ import Values
             for _ in 0..<6 { try keep(refused(long), at: id, test) }
             // They are returned some at a time.
             var numbers: [UInt64] = []
-            while let more = try found(at: id, after: numbers.last ?? 0, test), !more.isEmpty {
+            while let more = try found(at: id, position: .after(numbers.last ?? 0), test), !more.isEmpty {
                 numbers += more.map(\.number)
                 #expect(more.count <= 2)
             }
             #expect(numbers == [33, 34, 35, 36])
+            var newest: [UInt64] = []
+            while let more = try found(at: id, position: .before(newest.first ?? .max), test), !more.isEmpty {
+                newest = more.map(\.number) + newest
+                #expect(more.count <= 2)
+            }
+            #expect(newest == numbers)
         }
     }
 

@@ -56,7 +56,7 @@ import Values
                 try send()
             }
             let found = try test.all(
-                test.capture.look(at: id, after: 0, limit: 9, at: test.moment, CaptureLimits(), mayBeLong: true))
+                test.capture.look(at: id, .after(0), limit: 9, at: test.moment, CaptureLimits(), mayBeLong: true))
             #expect(found?.map(\.attempts) == [nil, [3, 4]])
         }
     }

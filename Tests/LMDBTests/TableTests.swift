@@ -49,6 +49,28 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (nil, [1], [2, 1, 0]), (nil, [1, 0], [3, 2, 1, 0]), (nil, [255, 1], [7, 6, 5, 4, 3, 2, 1, 0]),
+            (nil, [0], []), ([0, 1], [2], [4, 3, 2]), ([0, 2], [2], [4, 3]), ([0, 2], [1], []), ([2], [1], []),
+            ([3], [255], []), ([2], [2], []),
+        ] as [([UInt8]?, [UInt8], [Int])])
+    func `a scan backwards gives the keys before one, down to another`(
+        start: [UInt8]?, end: [UInt8], indices: [Int]
+    ) throws {
+        try withEnvironment { environment, table in
+            for key in Self.keys { try environment.put([], at: key, in: table) }
+            var found: [[UInt8]] = []
+            try environment.read { (transaction) throws(LMDBError) in
+                try table.scanBackwards(from: start, before: end, in: transaction) { key, value in
+                    found.append(unsafe key.withUnsafeBytes { unsafe Array($0) })
+                    return true
+                }
+            }
+            #expect(found == indices.map { Self.keys[$0] })
+        }
+    }
+
     @Test func `a value replaces the previous one, and may be empty`() throws {
         try withEnvironment { environment, table in
             try environment.put([1, 2, 3], at: [1], in: table)

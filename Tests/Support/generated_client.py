@@ -58,6 +58,7 @@ def capture(client, given):
     assert (first.id, first.method, first.body, first.path) == (1, "POST", "hello", "")
     assert first.headers[0].name == "Host" and abs((now() - first.received_at).total_seconds()) < 60
     assert (second.path, base64.b64decode(second.body_base_64)) == ("/orders", b"\xff")
+    assert [n.id for n in list_notifications.sync(name, client=client, before=2).notifications] == [1]
     assert acknowledge_notifications.sync_detailed(name, client=client, through=1).status_code == 204
     assert [n.id for n in collect_notifications.sync(name, client=client).notifications] == [2]
     assert collect_notifications.sync(name, client=client).notifications == []

@@ -31,8 +31,7 @@ extension CaptureHandlers {
                 after = piece.numbered.number
                 if match.matches(RequestDocument(ReceivedRequest(piece))) {
                     matching.spend(from: start, to: now().steady)
-                    let found = EndpointInterest(id, after: after - 1)
-                    return try await look(found, text, limit: 1, mayWait: false, context)
+                    return try await look(at: id, .after(after - 1), text, limit: 1, mayWait: false, context)
                         ?? .whole(.json(.ok, notificationsJSON([])))
                 }
                 isLate = now().steady.seconds(since: start) > Self.sliceSeconds
@@ -90,7 +89,7 @@ private struct MatchPage {
     init?(after number: UInt64, at id: Endpoint.ID, _ handlers: CaptureHandlers) async throws(StoreFailure) {
         let store = handlers.store
         let found = try await store.look(
-            at: id, after: number, limit: Self.count, at: handlers.now(), handlers.limits, mayBeLong: true)
+            at: id, .after(number), limit: Self.count, at: handlers.now(), handlers.limits, mayBeLong: true)
         switch found {
         case .unknownEndpoint: return nil
         case .tooLong: (pieces, last, isAtEnd) = ([], number, true)

@@ -48,7 +48,7 @@ extension CaptureHandlers {
         guard let id = Endpoint.ID(inURL: text) else { return .whole(unknown(text)) }
         if window.isOfRefused {
             let refused = try await store.refused(
-                at: id, after: window.after, limit: window.limit, at: now(), limits)
+                at: id, window.position, limit: window.limit, at: now(), limits)
             return .whole(refused.map { .json(.ok, refusalsJSON($0)) } ?? unknown(text))
         }
         // A client that waits uses its endpoint: the wait ends before the endpoint counts as idle.
@@ -60,9 +60,9 @@ extension CaptureHandlers {
         let interest = EndpointInterest(id, after: window.after)
         var mayWait = window.waitMilliseconds > 0
         while true {
-            if let answer = try await look(interest, text, limit: window.limit, mayWait: mayWait, context) {
-                return answer
-            }
+            let answer = try await look(
+                at: id, window.position, text, limit: window.limit, mayWait: mayWait, context)
+            if let answer { return answer }
             switch await context.news(for: interest, until: deadline) {
             case .news: break
             case .over: mayWait = false
@@ -75,10 +75,11 @@ extension CaptureHandlers {
     /// - Returns: `nil` if there is nothing to show yet, and the client may wait.
     @inline(never)
     func look(
-        _ interest: EndpointInterest, _ text: String, limit: Int, mayWait: Bool, _ context: any RequestContext
+        at id: Endpoint.ID, _ position: Position, _ text: String, limit: Int, mayWait: Bool,
+        _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer? {
         let found = try await store.look(
-            at: interest.endpoint, after: interest.after, limit: limit, at: now(), limits, mayBeLong: context.mayBeLong)
+            at: id, position, limit: limit, at: now(), limits, mayBeLong: context.mayBeLong)
         guard !mayWait || found != .notifications([]) else { return nil }
         return try await answer(found, text, context)
     }
@@ -90,7 +91,7 @@ extension CaptureHandlers {
         guard let number = UInt64(number), number > 0 else { return .whole(unknown(notification: number, text)) }
         guard let id = Endpoint.ID(inURL: text) else { return .whole(unknown(text)) }
         if request.target.queryNames.contains("refused") {
-            let refused = try await store.refused(at: id, after: number - 1, limit: 1, at: now(), limits)
+            let refused = try await store.refused(at: id, .after(number - 1), limit: 1, at: now(), limits)
             guard let refused else { return .whole(unknown(text)) }
             guard let found = refused.first, found.number == number else {
                 return .whole(unknown(notification: String(number), text))
@@ -98,7 +99,7 @@ extension CaptureHandlers {
             return .whole(bodyResponse(number, found.refused.notification.body))
         }
         let found = try await store.look(
-            at: id, after: number - 1, limit: 1, at: now(), limits, mayBeLong: context.mayBeLong)
+            at: id, .after(number - 1), limit: 1, at: now(), limits, mayBeLong: context.mayBeLong)
         let isDecoded = request.target.queryNames.contains("decoded")
         switch found {
         case .unknownEndpoint: return .whole(unknown(text))
@@ -166,12 +167,16 @@ package final class EndpointInterest: Interest {
 /// The notifications that a client asks to look at.
 struct Window {
     var after: UInt64 = 0
+    /// The client asks for the newest notifications with lower numbers, and does not wait.
+    var before: UInt64?
     var limit = 100
     var waitMilliseconds = 0
     /// Whether the client asks for what was refused instead.
     var isOfRefused = false
     /// The client asks for the first notification that matches.
     var match: RequestMatch?
+
+    var position: Position { before.map { .before($0) } ?? .after(after) }
 
     init(_ target: Target) throws(QueryError) {
         if let text = target.queryValue("after") {
@@ -180,15 +185,28 @@ struct Window {
             }
             after = number
         }
+        if let text = target.queryValue("before") {
+            guard let number = UInt64(text), number > 0 else {
+                throw QueryError(
+                    reason: "The query parameter \"before\" must be the id of a notification, or a higher number.")
+            }
+            before = number
+        }
         limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
         waitMilliseconds = try target.waitMilliseconds()
         isOfRefused = target.queryNames.contains("refused")
+        // Generated clients send `after=0` and `wait=0` where their callers say nothing.
+        if before != nil, after > 0 { throw Self.conflict("after", "before") }
+        if before != nil, waitMilliseconds > 0 { throw Self.conflict("before", "wait") }
         guard let text = target.queryValue("match") else { return }
-        guard !isOfRefused else {
-            throw QueryError(reason: "The query parameters \"match\" and \"refused\" exclude each other.")
-        }
+        if before != nil { throw Self.conflict("before", "match") }
+        if isOfRefused { throw Self.conflict("match", "refused") }
         do throws(InvalidMatch) { match = try RequestMatch(text) } catch {
             throw QueryError(reason: "The query parameter \"match\" is not valid. \(error.reason)")
         }
+    }
+
+    private static func conflict(_ one: String, _ other: String) -> QueryError {
+        QueryError(reason: "The query parameters \"\(one)\" and \"\(other)\" exclude each other.")
     }
 }

@@ -43,10 +43,10 @@ package protocol CaptureStore: AnyObject {
         _ refused: RefusedNotification, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure)
 
-    /// Returns the refused requests after `number`, oldest first: some of them, but at least one if there are any; `nil` if
-    /// the endpoint does not exist.
+    /// Returns refused requests, oldest first: some of those that are asked for, but at least one if there are any; `nil` if the
+    /// endpoint does not exist.
     func refused(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
+        at id: Endpoint.ID, _ position: Position, limit: Int, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> [NumberedRefusal]?
 
     /// Returns all notifications that wait, oldest first, each to one collector only.
@@ -59,12 +59,12 @@ package protocol CaptureStore: AnyObject {
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
     ) async throws(StoreFailure) -> Finding
 
-    /// Returns the notifications after `number` that wait, oldest first, and leaves them there. It may return only some of
-    /// them, but at least one if there are any.
+    /// Returns notifications that wait, oldest first, and leaves them there. It may return only some of those that are asked
+    /// for, but at least one if there are any.
     ///
     /// Looking counts as use: it postpones the end of an idle endpoint, to the second.
     func look(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
+        at id: Endpoint.ID, _ position: Position, limit: Int, at moment: Moment, _ limits: CaptureLimits,
         mayBeLong: Bool
     ) async throws(StoreFailure) -> Finding
 
@@ -85,7 +85,8 @@ package protocol CaptureStore: AnyObject {
         _ range: NotificationRange, from number: UInt64, at moment: Moment
     ) async throws(StoreFailure) -> NotificationRange?
 
-    /// For each endpoint and number: whether `look` would return notifications, or would not find the endpoint.
+    /// For each endpoint and number: whether a `look` after the number would return notifications, or would not find the
+    /// endpoint.
     func hasNews(
         at endpoints: [(id: Endpoint.ID, after: UInt64)], at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> [Bool]
@@ -124,6 +125,14 @@ extension CaptureStore {
     ) async throws(StoreFailure) -> Acceptance {
         try await accept(notification, at: id, for: request, using: nil, confirming: nil, at: moment, limits)
     }
+}
+
+/// Which notifications of an endpoint, or requests that it has refused, a client asks for.
+package enum Position: Equatable, Sendable {
+    /// Those with higher numbers than this one. If they are too many, the newer ones are left out.
+    case after(UInt64)
+    /// Those with lower numbers than this one. If they are too many, the older ones are left out.
+    case before(UInt64)
 }
 
 /// The notifications that a client gets from an endpoint.

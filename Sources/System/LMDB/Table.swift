@@ -106,8 +106,10 @@ package struct Table: Sendable {
 
 extension Table {
     /// Calls `body` with the entries before a key, last one first, until it returns false.
+    /// - Parameter start: the key at which the scan ends; an entry with this key is the last one.
     package func scanBackwards(
-        before end: [UInt8], in transaction: borrowing Transaction, _ body: (RawSpan, RawSpan) -> Bool
+        from start: [UInt8]? = nil, before end: [UInt8], in transaction: borrowing Transaction,
+        _ body: (RawSpan, RawSpan) -> Bool
     ) throws(LMDBError) {
         var cursor: OpaquePointer?
         unsafe try check(mdb_cursor_open(transaction.handle, index, &cursor), "mdb_cursor_open")
@@ -122,6 +124,7 @@ extension Table {
         code = unsafe mdb_cursor_get(cursor, &key, &value, code == MDB_NOTFOUND ? MDB_LAST : MDB_PREV)
         while code != MDB_NOTFOUND {
             try check(code, "mdb_cursor_get")
+            if let start, unsafe isBefore(start, &key, in: transaction) { return }
             guard unsafe body(key.bytes.bytes, value.bytes.bytes) else { return }
             code = unsafe mdb_cursor_get(cursor, &key, &value, MDB_PREV)
         }

@@ -51,7 +51,7 @@ extension MappedStore {
     /// The numbers that one look finds.
     func looked(at number: Int, after last: UInt64, limit: Int = 100_000) throws -> [UInt64]? {
         switch try capture.look(
-            at: endpointID(number), after: last, limit: limit, at: clock.now(), CaptureLimits(), mayBeLong: true)
+            at: endpointID(number), .after(last), limit: limit, at: clock.now(), CaptureLimits(), mayBeLong: true)
         {
         case .unknownEndpoint, .tooLong: nil
         case .notifications(let found): found.map(\.number)

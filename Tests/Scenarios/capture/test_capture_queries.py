@@ -29,6 +29,29 @@ def test_a_look_removes_nothing(shared, endpoint):
     assert shared.bodies(endpoint) == ["a", "b", "c"]
 
 
+def test_a_look_before_an_id_returns_the_newest_below_it(shared, endpoint):
+    assert numbers(shared.look(endpoint, "?before=1")) == []
+    for body in "abcdef":
+        shared.hook(endpoint, body)
+    assert numbers(shared.look(endpoint, "?before=18446744073709551615&limit=2")) == [5, 6]
+    assert numbers(shared.look(endpoint, "?before=5&limit=2")) == [3, 4]
+    assert numbers(shared.look(endpoint, "?before=3&limit=2")) == [1, 2]
+    assert numbers(shared.look(endpoint, "?before=1&limit=2")) == []
+    # The rows are the same as in other looks, and what is gone is left out.
+    assert shared.look(endpoint, "?before=5&limit=2").body == shared.look(endpoint, "?after=2&limit=2").body
+    assert shared.call("DELETE", "/manage/endpoint/%s/notifications?through=3" % endpoint).status == 204
+    assert numbers(shared.look(endpoint, "?before=6")) == [4, 5]
+    assert shared.bodies(endpoint) == ["d", "e", "f"]
+    assert numbers(shared.look(endpoint, "?before=7")) == []
+    assert shared.look("nobody", "?before=7").status == 404
+
+
+@pytest.mark.parametrize("query", ["after=1", "wait=1", "match=$.json", "refused&wait=1"])
+def test_a_look_before_an_id_does_not_wait_or_search(shared, endpoint, query):
+    answer = shared.look(endpoint, "?before=3&" + query)
+    assert answer.status == 400 and "exclude each other" in answer.text
+
+
 def test_an_acknowledgement_removes_notifications_up_to_its_number(shared, endpoint):
     for body in "abcd":
         shared.hook(endpoint, body)
@@ -45,7 +68,9 @@ def test_an_acknowledgement_removes_notifications_up_to_its_number(shared, endpo
 
 
 @pytest.mark.parametrize(
-    "query", ["?after=x", "?after=-1", "?after=", "?limit=0", "?limit=1001", "?limit=x", "?wait=61", "?wait=-1", "?wait=x", "?wait=nan"]
+    "query",
+    ["?after=x", "?after=-1", "?after=", "?limit=0", "?limit=1001", "?limit=x", "?wait=61", "?wait=-1", "?wait=x", "?wait=nan"]
+    + ["?before=x", "?before=0", "?before=-1", "?before=", "?before=18446744073709551616"],
 )
 def test_a_query_with_a_wrong_value_is_400(shared, endpoint, query):
     assert shared.look(endpoint, query).status == 400
@@ -197,6 +222,17 @@ def test_a_look_returns_a_few_megabytes_at_a_time(shared, endpoint):
         assert len(found) <= 5
         seen += found
     assert seen == list(range(1, 13))
+
+
+def test_a_look_before_an_id_leaves_out_the_older_ones_of_many_megabytes(shared, endpoint):
+    for _ in range(12):
+        assert shared.hook(endpoint, "x" * MIB).status == 200
+    assert shared.hook(endpoint, "newest").status == 200
+    seen = []
+    while found := numbers(shared.look(endpoint, "?before=%d" % (seen[0] if seen else 1 << 60))):
+        assert len(found) <= 5
+        seen = found + seen
+    assert seen == list(range(1, 14))
 
 
 def test_an_endpoint_keeps_no_more_than_max_endpoint_bytes(serve):

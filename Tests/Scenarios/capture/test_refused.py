@@ -29,6 +29,8 @@ def test_what_is_refused_is_listed_with_the_reason_and_is_not_collected(shared, 
     assert shared.call("GET", "/manage/endpoint/%s/notifications/1/body?refused" % endpoint).body == corrupt
     assert shared.collect(endpoint) == [] and len(refused(shared, endpoint)) == 3
     assert [row["id"] for row in refused(shared, endpoint, "&after=1&limit=1")] == [2]
+    assert refused(shared, endpoint, "&before=3&limit=1") == rows[1:2]
+    assert refused(shared, endpoint, "&before=9007199254740991") == rows
 
 
 def test_of_a_body_that_is_too_large_the_head_and_the_announced_length_are_kept(shared, endpoint):

@@ -34,8 +34,9 @@ def test_the_examples_of_capture(begin, hurried):
         "past": b'{"enabled": true, "expires": "2020-01-01T00:00:00Z"}', "late": b'{"enabled": true, "expires": 1e9}',
     }.items():  # fmt: skip
         tour.ask(service, "configureEndpoint", name, body=body, status=400)
-    for name in ("after", "limit", "wait"):
+    for name in ("after", "before", "limit", "wait"):
         tour.ask(service, "listNotifications", name, query="?%s=x" % name, status=400)
+    tour.ask(service, "listNotifications", "together", query="?before=3&wait=1", status=400)
     tour.ask(service, "acknowledgeNotifications", status=400)
     for name in ("ring", "rule", "page"):
         tour.ask(service, "configureEndpoint", request=name)

@@ -179,4 +179,22 @@ extension MappedCapture {
         }
         return last
     }
+
+    /// The start of a range that ends at `end`, with the newest `count` records at most. It begins with the record with which
+    /// `limit` bytes are reached, so that the newest record always fits.
+    func start(
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, count: Int, atMost limit: Int,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) -> UInt64 {
+        var (bytes, found) = (0, 0)
+        var start = end
+        try tables.notifications.scanBackwards(of: endpoint, from: first, to: end, in: transaction) { key, record in
+            guard bytes < limit, found < count else { return false }
+            found += 1
+            bytes += NotificationRecord.weight(record)
+            start = key.number
+            return true
+        }
+        return start
+    }
 }

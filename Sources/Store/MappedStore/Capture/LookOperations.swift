@@ -5,22 +5,17 @@ package import Values
 
 /// Reading notifications that stay in the store.
 extension MappedCapture {
-    /// Bytes of records after which one look ends. It returns at least one notification; the client continues after the
-    /// last.
+    /// Bytes of records after which one look ends. It returns at least one notification; the client asks for the others.
     private static let lookBytes = 4 << 20
 
     package func look(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
+        at id: Endpoint.ID, _ position: Position, limit: Int, at moment: Moment, _ limits: CaptureLimits,
         mayBeLong: Bool
     ) throws(StoreFailure) -> Finding {
         let found = try read(of: "endpoint \(id)") {
             (transaction) throws(LMDBError) -> (EndpointRecord, Finding)? in
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
-            let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
-            let end = try self.end(
-                of: record.endpoint.number, from: first, to: record.endpoint.next, count: limit,
-                atMost: Self.lookBytes, in: transaction)
-            let range = NotificationRange(endpoint: record.endpoint.number, first: first, end: end)
+            let range = try range(of: record.endpoint, position, limit: limit, in: transaction)
             return (record, try finding(range, kept: record.endpoint.kept, mayBeLong: mayBeLong, in: transaction))
         }
         guard let (record, finding) = found else { return .unknownEndpoint }
@@ -38,6 +33,24 @@ extension MappedCapture {
             }
         }
         return finding
+    }
+
+    /// The notifications that one look returns.
+    private func range(
+        of endpoint: Endpoint, _ position: Position, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> NotificationRange {
+        var (first, end) = (endpoint.uncollected, endpoint.next)
+        switch position {
+        case .after(let number):
+            first = max(first, number == .max ? .max : number + 1)
+            end = try self.end(
+                of: endpoint.number, from: first, to: end, count: limit, atMost: Self.lookBytes, in: transaction)
+        case .before(let number):
+            end = min(end, number)
+            first = try start(
+                of: endpoint.number, from: first, to: end, count: limit, atMost: Self.lookBytes, in: transaction)
+        }
+        return NotificationRange(endpoint: endpoint.number, first: first, end: end)
     }
 
     package func page(

@@ -53,6 +53,14 @@ struct NotificationLog: Sendable {
     }
 
     /// As in `BoundedLog`.
+    func scanBackwards(
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,
+        _ body: (OwnedNumber, RawSpan) -> Bool
+    ) throws(LMDBError) {
+        try log.scanBackwards(of: endpoint, from: first, to: end, in: transaction, body)
+    }
+
+    /// As in `BoundedLog`.
     @discardableResult
     func remove(
         of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: inout Transaction

@@ -37,7 +37,7 @@ extension MappedCapture {
     }
 
     package func refused(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
+        at id: Endpoint.ID, _ position: Position, limit: Int, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> [NumberedRefusal]? {
         try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint.number else {
@@ -45,8 +45,7 @@ extension MappedCapture {
             }
             var found: [NumberedRefusal] = []
             var bytes = 0
-            let first = number == .max ? .max : number + 1
-            try tables.refusals.scan(of: endpoint, from: first, to: .max, in: transaction) { key, record in
+            func take(_ key: OwnedNumber, _ record: RawSpan) -> Bool {
                 guard found.count < limit, bytes < Self.refusedBytes else { return false }
                 guard let refused = RefusalRecord.decode(record, at: key) else {
                     noteDamage("a refused request's record is damaged: number \(key.number)")
@@ -55,6 +54,14 @@ extension MappedCapture {
                 bytes += record.byteCount
                 found.append(NumberedRefusal(number: key.number, refused: refused))
                 return true
+            }
+            switch position {
+            case .after(let number):
+                let first = number == .max ? .max : number + 1
+                try tables.refusals.scan(of: endpoint, from: first, to: .max, in: transaction, take)
+            case .before(let number):
+                try tables.refusals.scanBackwards(of: endpoint, from: 0, to: number, in: transaction, take)
+                found.reverse()
             }
             return found
         }

@@ -26,6 +26,20 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
         }
     }
 
+    /// Like `scan`, newest first.
+    func scanBackwards(
+        of owner: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,
+        _ body: (OwnedNumber, RawSpan) -> Bool
+    ) throws(LMDBError) {
+        guard first < end else { return }
+        try table.scanBytesBackwards(
+            from: OwnedNumber(owner, first), before: OwnedNumber(owner, end), in: transaction
+        ) { key, record in
+            guard key.owner == owner, key.number < end else { return false }
+            return body(key, record)
+        }
+    }
+
     /// Removes an owner's records from `first` up to `end` (exclusive): the oldest `limit` of them.
     /// - Parameter willRemove: is lent each record before.
     /// - Returns: how many records were removed, and their weight in all.

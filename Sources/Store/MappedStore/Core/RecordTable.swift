@@ -98,9 +98,17 @@ struct RecordTable<Record: TableRecord>: Sendable {
     func scanKeysBackwards(
         before end: Key, in transaction: borrowing Transaction, _ body: (Key) -> Bool
     ) throws(LMDBError) {
-        try bytes.scanBackwards(before: end.keyBytes, in: transaction) { key, _ in
+        try scanBytesBackwards(before: end, in: transaction) { key, _ in body(key) }
+    }
+
+    /// Lends the entries from `start` up to `end` (exclusive), highest key first, with the records as bytes, until the body
+    /// returns false. An entry whose key cannot be read is skipped.
+    func scanBytesBackwards(
+        from start: Key? = nil, before end: Key, in transaction: borrowing Transaction, _ body: (Key, RawSpan) -> Bool
+    ) throws(LMDBError) {
+        try bytes.scanBackwards(from: start?.keyBytes, before: end.keyBytes, in: transaction) { key, value in
             guard let key = Key(keyBytes: key) else { return true }
-            return body(key)
+            return body(key, value)
         }
     }
 
