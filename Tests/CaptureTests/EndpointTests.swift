@@ -18,6 +18,27 @@ import Values
         #expect(try endpoint().isOverdue(at: Timestamp(microseconds: now), limits) == isOverdue)
     }
 
+    @Test(
+        arguments: [
+            (nil, false, 100, 15), (nil, false, 12, 12), (7, false, 100, 7), (20, false, 100, 15),
+            (nil, true, 100, nil), (20, true, 12, 20), (nil, false, 1e300, 15),
+        ] as [(Int64?, Bool, Double, Int64?)])
+    func `an endpoint that is not used ends when it expires, is idle or is old, whichever is first`(
+        expires: Int64?, isPinned: Bool, lifetime: Double, end: Int64?
+    ) throws {
+        func time(_ seconds: Int64) -> Timestamp { Timestamp(microseconds: seconds * 1_000_000) }
+        let limits = CaptureLimits(idleSeconds: 10, lifetimeSeconds: lifetime)
+        var endpoint = try endpoint()
+        endpoint.settings.expires = expires.map(time)
+        endpoint.settings.isPinned = isPinned
+        #expect(endpoint.end(limits) == end.map(time))
+        guard let end = endpoint.end(limits) else {
+            return #expect(!endpoint.isOverdue(at: Timestamp(microseconds: .max), limits))
+        }
+        #expect(!endpoint.isOverdue(at: Timestamp(microseconds: end.microseconds - 1), limits))
+        #expect(endpoint.isOverdue(at: Timestamp(microseconds: end.microseconds + 1), limits))
+    }
+
     @Test func `an id of 24 bytes is written as 32 characters of URL-safe Base64`() throws {
         var random = SystemRandomNumberGenerator()
         let ids = (0..<100).map { _ in Endpoint.ID(random: &random) }

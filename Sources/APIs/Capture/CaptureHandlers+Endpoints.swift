@@ -101,7 +101,10 @@ extension CaptureHandlers {
         }
         let stored = endpoint.settings.hasReceiver ? try await store.receiver(of: id, at: moment, limits) : nil
         let receiver = try stored.map { stored throws(StoreFailure) in try settings(stored) }
-        return .whole(.json(.ok, settingsJSON(endpoint, receiver ?? ReceiverSettings(), at: moment)))
+        return .whole(
+            .json(
+                .ok,
+                settingsJSON(endpoint, receiver ?? ReceiverSettings(), limits, bodyLimit: bodyLimit, at: moment)))
     }
 
     /// The most bytes of a configuration.

@@ -183,8 +183,11 @@ extension Timestamp {
     fileprivate var roundedToMilliseconds: Timestamp { Timestamp(microseconds: (microseconds + 500) / 1000 * 1000) }
 }
 
-/// The settings of an endpoint, as they are read and in part configured.
-func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment: Moment) -> [UInt8] {
+/// The settings of an endpoint, as they are read and in part configured, and what the endpoint has and may have.
+/// - Parameter bodyLimit: the most bytes of a notification's body.
+func settingsJSON(
+    _ endpoint: Endpoint, _ receiver: ReceiverSettings, _ limits: CaptureLimits, bodyLimit: Int, at moment: Moment
+) -> [UInt8] {
     objectJSON { json in
         let settings = endpoint.settings
         json.member("enabled", endpoint.isEnabled)
@@ -198,6 +201,19 @@ func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment:
         json.member("name", orNull: settings.name)
         json.member("created", moment.wall(at: endpoint.created).roundedToMilliseconds.iso8601())
         json.member("lastUsed", moment.wall(at: endpoint.lastUsed).roundedToMilliseconds.iso8601())
+        json.member("pending") { json in
+            json.member("notifications", endpoint.count)
+            json.member("bytes", endpoint.bytes)
+        }
+        json.member("limits") { json in
+            json.member("notifications", max(0, limits.notificationsPerEndpoint))
+            json.member("bytes", max(0, limits.bytesPerEndpoint))
+            json.member("body", bodyLimit)
+        }
+        json.member("newest", endpoint.newest)
+        // RFC 3339 has four digits for the year. A limit of a thousand years is none.
+        let end = endpoint.end(limits).flatMap { $0.seconds(since: moment.steady) < 1000 * 365.25 * 86_400 ? $0 : nil }
+        json.member("removedAt", orNull: end.map { moment.wall(at: $0).roundedToMilliseconds.iso8601() })
     }
 }
 

@@ -46,6 +46,9 @@ package struct Endpoint: Equatable, Sendable {
     /// How many notifications wait to be collected.
     package var count: UInt64 { next - uncollected - skipped }
 
+    /// The number of the newest notification that was ever stored; 0 if there was none.
+    package var newest: UInt64 { next - 1 }
+
     /// The numbers of the notifications that wait.
     package var kept: Range<UInt64> { uncollected..<max(uncollected, next) }
 

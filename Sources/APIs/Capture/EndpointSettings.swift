@@ -35,6 +35,16 @@ extension Endpoint {
             || now.seconds(since: created) > limits.lifetimeSeconds
     }
 
+    /// When it will be overdue if it is not used any more; `nil`: never.
+    package func end(_ limits: CaptureLimits) -> Timestamp? {
+        var ends = settings.expires.map { [$0] } ?? []
+        if !settings.isPinned {
+            ends.append(lastUsed.adding(seconds: limits.idleSeconds))
+            ends.append(created.adding(seconds: limits.lifetimeSeconds))
+        }
+        return ends.min()
+    }
+
     /// The last use after which the endpoint, if it was idle, would have to be looked at when it ends.
     package func indexedUse(at now: Timestamp, _ limits: CaptureLimits) -> Timestamp {
         let use = settings.isPinned ? now : lastUsed

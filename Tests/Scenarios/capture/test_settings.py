@@ -12,9 +12,12 @@ def settings(service, endpoint):
     return answer.json()
 
 
+SHOWN = ["name", "created", "lastUsed", "pending", "limits", "newest", "removedAt"]
+
+
 def settable(service, endpoint):
     """The settings that can be configured. Times are converted between two clocks, which differ by some microseconds."""
-    found = {name: value for name, value in settings(service, endpoint).items() if name not in ("created", "lastUsed")}
+    found = {name: value for name, value in settings(service, endpoint).items() if name not in SHOWN}
     if found["expires"]:
         found["expires"] = round(datetime.datetime.fromisoformat(found["expires"].replace("Z", "+00:00")).timestamp())
     return found
@@ -29,9 +32,9 @@ def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
     new = settings(shared, endpoint)
     assert list(new) == [
         "enabled", "subpaths", "overflow", "cors", "pinned", "expires", "delivery_header", "recipes", "responses", "verify",
-        "name", "created", "lastUsed"]
+        *SHOWN]
     new = settable(shared, endpoint)
-    assert list(new.values()) == [True, False, "refuse", False, False, None, None, [], [], None, None]
+    assert list(new.values()) == [True, False, "refuse", False, False, None, None, [], [], None]
     time = "2100-01-01T00:00:00Z"
     assert shared.configure(endpoint, enabled=True, expires=time).status == 400
     configure(shared, endpoint, overflow="drop-oldest", cors=True, expires=1000)
@@ -39,9 +42,9 @@ def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
     assert (changed["overflow"], changed["cors"]) == ("drop-oldest", True) and changed["expires"]
     configure(shared, endpoint, subpaths=True, anything=[1])
     assert settable(shared, endpoint) == {**changed, "subpaths": True}
-    # What was read can be sent back.
-    assert shared.configure(endpoint, **settings(shared, endpoint)).status == 204
-    assert settable(shared, endpoint) == {**changed, "subpaths": True}
+    # What was read can be sent back, with one change.
+    assert shared.configure(endpoint, **{**settings(shared, endpoint), "cors": False}).status == 204
+    assert settable(shared, endpoint) == {**changed, "subpaths": True, "cors": False}
     configure(shared, endpoint, overflow=None, cors=None, pinned=None, expires=None, subpaths=False)
     assert settable(shared, endpoint) == new
 
@@ -61,6 +64,51 @@ def test_a_bad_member_is_refused_with_its_name_and_changes_nothing(shared, endpo
 def test_the_settings_of_an_unknown_endpoint_are_404(shared):
     assert shared.call("GET", "/manage/endpoint/nobody/settings").status == 404
     assert shared.call("PUT", "/manage/endpoint/nobody/settings").status == 405
+
+
+def time(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def test_settings_show_what_an_endpoint_has_and_may_have(serve):
+    service = serve(MAX_ENDPOINT_NOTIFICATIONS=7, MAX_ENDPOINT_BYTES=50_000, MAX_BODY_BYTES=40_000)
+    endpoint = service.create()
+    found = settings(service, endpoint)
+    assert found["limits"] == {"notifications": 7, "bytes": 50_000, "body": 40_000}
+    assert (found["pending"], found["newest"]) == ({"notifications": 0, "bytes": 0}, 0)
+    for number in range(3):
+        assert service.hook(endpoint, "x" * 10_000).status == 200
+    found = settings(service, endpoint)
+    assert (found["pending"]["notifications"], found["newest"]) == (3, 3) and 30_000 < found["pending"]["bytes"] < 33_000
+    assert service.call("DELETE", "/manage/endpoint/%s/notifications?through=2" % endpoint).status == 204
+    found = settings(service, endpoint)
+    assert (found["pending"]["notifications"], found["newest"]) == (1, 3) and 10_000 < found["pending"]["bytes"] < 11_000
+    assert len(service.collect(endpoint)) == 1
+    found = settings(service, endpoint)
+    assert (found["pending"], found["newest"]) == ({"notifications": 0, "bytes": 0}, 3)
+    # What it shows can be sent back, and is ignored.
+    assert service.configure(endpoint, **{**found, "pending": [], "limits": 1, "newest": 99, "removedAt": "soon"}).status == 204
+    after = settings(service, endpoint)
+    assert {**after, "lastUsed": None, "removedAt": None} == {**found, "lastUsed": None, "removedAt": None}
+
+
+def test_settings_show_when_the_endpoint_will_be_removed(serve):
+    service = serve(MAX_IDLE_DURATION_SECONDS=1000, MAX_DURATION_SECONDS=5000, ALLOW_PINNED_ENDPOINTS="true")
+    endpoint = service.create()
+
+    def left(**members):
+        configure(service, endpoint, **members)
+        found = settings(service, endpoint)
+        return found["removedAt"] and round((time(found["removedAt"]) - time(found["lastUsed"])).total_seconds())
+
+    assert left() == 1000
+    assert left(expires=2000) == 1000
+    assert left(expires=200) == 200
+    found = settings(service, endpoint)
+    assert found["removedAt"] == found["expires"]
+    assert left(pinned=True) == 200
+    assert left(expires=None, pinned=True) is None
+    assert left(pinned=False) == 1000
 
 
 # ---------------------------------------------------------------- overflow

@@ -24,7 +24,7 @@ def configured(service, endpoint, **members):
 
 def settings(service, endpoint):
     found = service.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()
-    return {name: value for name, value in found.items() if name not in ("created", "lastUsed")}
+    return {name: value for name, value in found.items() if name not in ("created", "lastUsed", "removedAt")}
 
 
 def refused(answer, *words):
