@@ -77,6 +77,7 @@ def serve(stage, directory):
         container.output("curl", "-sSf", "-d", "x", "http://127.0.0.1:8080/webhook/" + made["endpointId"])
         for port, path in zip(stage.ports, ("/healthz", "/health/ready"), strict=True):
             assert container.output("curl", "-sS", "http://127.0.0.1:%d%s" % (port, path)) == "ok\n"
+        assert "<!DOCTYPE html>" in container.output("curl", "-sSf", "http://127.0.0.1:8080/inspect")
         # nginx's template has the address of all interfaces.
         assert "listen 0.0.0.0:8080" in container.output("cat", "/data/run/nginx.conf")
         environment = ["env", *("%s=%s" % pair for pair in stage.environment.items())]

@@ -54,5 +54,7 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
         endpoint = service.create()
         assert service.hook(endpoint, "x").status == 200 and service.bodies(endpoint) == ["x"]
         assert service.call("GET", "/openapi.json").json()["openapi"].startswith("3.")
+        for name in ("app.css", "app.js", "icon.svg"):
+            assert service.call("GET", "/page/" + name).body == (prefix / "share" / "postroom" / "page" / name).read_bytes()
     finally:
         service.stop()

@@ -141,6 +141,7 @@ def test_responders_and_worker_run_as_units_behind_another_nginx(machine):
     event = {"event": "job-completed", "event_id": "job-1", "data": {"job": 1}}
     assert json.loads(ask(machine, *head, "-d", json.dumps(event), environment + "/events"))["deliveries"] == 1
     wait_for(lambda: machine.run("cat", "/var/log/nginx/calls").stdout == b"/called\n")
+    assert "<!DOCTYPE html>" in ask(machine, base + "/inspect")
     # The socket stays open while a responder is replaced.
     machine.systemctl("restart", "postroom-responder@1.service")
     for _ in range(4):
