@@ -1,1 +1,47 @@
-document.getElementById("state").textContent = "The inspector has started.";
+// Shows the page that the address names: the first page, or the endpoint after the `#`. The id is never part of a path, so that it
+// is in no log and no referrer.
+
+import { home } from "./home.js";
+import { Inspector } from "./inspect.js";
+import { remember } from "./recent.js";
+import { text } from "./text.js";
+
+const main = document.getElementById("main");
+let current = null;
+
+function open(id) {
+  history.pushState(null, "", `inspect#${encodeURIComponent(id)}`);
+  show();
+}
+
+function leave(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", "./");
+  show();
+}
+
+function show() {
+  current?.close();
+  current = null;
+  document.body.className = "";
+  let id = "";
+  try {
+    id = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    // Not an id.
+  }
+  if (id === "") {
+    document.title = text.title;
+    main.replaceChildren(home(open));
+    return;
+  }
+  current = new Inspector(id);
+  remember(id);
+  main.replaceChildren(current.element);
+  current.start();
+}
+
+document.getElementById("home").addEventListener("click", leave);
+addEventListener("popstate", show);
+show();

@@ -26,3 +26,9 @@ def open_page(browser):
     complaints = browser.complaints()
     browser.reset()
     assert complaints == []
+
+
+@pytest.fixture
+def endpoint(shared):
+    """An endpoint. It stays, as the page would be told that it is gone."""
+    return shared.create()

@@ -1,0 +1,374 @@
+"""The page of an endpoint: what it shows, and what it leaves alone."""
+
+import base64
+import json
+import subprocess
+
+import pytest
+from harness import wait_for
+from tab import PHONE
+
+ROWS = "[...document.querySelectorAll('#list [role=option]')]"
+STATE = "document.getElementById('state').textContent"
+
+
+def page_of(open_page, service, endpoint):
+    tab = open_page(service, "/inspect#" + endpoint)
+    tab.wait(STATE + " === 'live'")
+    return tab
+
+
+def rows(tab):
+    return tab.run("return %s.map(row => row.id)" % ROWS)
+
+
+def wait_for_rows(tab, *wanted):
+    """Waits until the list has these rows, newest first."""
+    tab.wait("JSON.stringify(%s.map(row => row.id)) === %s" % (ROWS, json.dumps(json.dumps(wanted, separators=(",", ":")))))
+
+
+def choose(tab, row):
+    tab.find("#" + row).click()
+    tab.wait("document.getElementById('%s').getAttribute('aria-selected') === 'true'" % row)
+
+
+def view(tab, name):
+    tab.run("[...document.querySelectorAll('.views button, [role=tab]')].find(one => one.textContent === arguments[0]).click()", name)
+    return tab.text("#panel")
+
+
+# ------------------------------------------------------------ the first minute
+
+
+def test_a_new_user_sees_a_request_after_two_clicks(shared, open_page):
+    tab = open_page(shared, "/")
+    tab.find("button.primary").click()
+    tab.wait("document.getElementById('send-test')")
+    assert "/inspect#" in tab.run("return location.href") and tab.run("return location.pathname") == "/inspect"
+    url = tab.run("return document.getElementById('url').value")
+    assert url in tab.text(".command code")
+    tab.find("#send-test").click()
+    wait_for_rows(tab, "row-1")
+    tab.wait("document.querySelector('.json-name')?.textContent === '\"hello\"'")
+    # The endpoint is listed on the first page from now on.
+    tab.find("#home").click()
+    tab.wait("document.querySelector('.plain-list a')?.textContent === arguments[0]".replace("arguments[0]", json.dumps(url.rsplit("/", 1)[1])))
+    tab.find(".plain-list button").click()
+    assert tab.run("return document.querySelectorAll('.plain-list li').length") == 0
+
+
+def test_an_endpoint_is_opened_by_its_url_its_id_or_its_page(shared, open_page, endpoint):
+    for given in (endpoint, "http://127.0.0.1:%d/webhook/%s/below?a=b" % (shared.port, endpoint), "x/inspect#" + endpoint):
+        tab = open_page(shared, "/")
+        tab.find("#open").send_keys(given + "\n")
+        tab.wait("location.hash === '#%s'" % endpoint)
+    tab = open_page(shared, "/")
+    tab.find("#open").send_keys("no such thing\n")
+    tab.wait("!document.querySelector('[role=alert]').hidden")
+
+
+# ------------------------------------------------------------ live
+
+
+def test_requests_appear_as_they_arrive_and_stay_for_whoever_collects_them(shared, open_page, endpoint):
+    tab = page_of(open_page, shared, endpoint)
+    for number in range(3):
+        shared.hook(endpoint, "request %d" % number)
+        wait_for_rows(tab, *["row-%d" % (n + 1) for n in reversed(range(number + 1))])
+        tab.wait("document.getElementById('panel').textContent.includes('request %d')" % number)
+    assert tab.text("#room") == "3 of 100" and tab.text("#count") == "3 requests"
+    assert shared.bodies(endpoint) == ["request 0", "request 1", "request 2"]
+
+
+def test_a_selected_request_stays_selected_while_others_arrive(shared, open_page, endpoint):
+    shared.hook(endpoint, "first")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.press("f")
+    choose(tab, "row-1")
+    for number in range(2, 32):
+        shared.hook(endpoint, "body %d" % number)
+    tab.wait(ROWS + ".length === 31")
+    assert tab.run("return document.querySelector('[aria-selected=true]').id") == "row-1" and "first" in tab.text("#panel")
+    tab.wait("document.getElementById('new-rows').textContent === '30 new requests'")
+    tab.find("#new-rows").click()
+    tab.wait("document.querySelector('[role=option][aria-selected=true]').id === 'row-31'")
+    assert not tab.find("#new-rows").is_displayed()
+
+
+def test_what_was_removed_while_the_page_did_not_look_is_a_gap(shared, open_page, endpoint):
+    shared.hook(endpoint, "one")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.press("p")
+    tab.wait(STATE + " === 'paused'")
+    for text in ("two", "three", "four"):
+        shared.hook(endpoint, text)
+    shared.call("DELETE", "/manage/endpoint/%s/notifications?through=3" % endpoint)
+    tab.press("p")
+    wait_for_rows(tab, "row-4", "row-1")
+    assert tab.text(".gap").startswith("2 requests are missing here")
+
+
+def test_a_deleted_endpoint_is_gone_and_its_requests_stay_on_the_page(serve, open_page):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    service.hook(endpoint, "kept")
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.allow("404")
+    service.call("DELETE", "/manage/endpoint/" + endpoint)
+    tab.wait(STATE + " === 'gone'")
+    assert rows(tab) == ["row-1"] and "kept" in tab.text("#panel")
+    tab = open_page(service, "/inspect#" + endpoint).allow("404")
+    tab.wait(STATE + " === 'gone'")
+
+
+def test_the_page_catches_up_after_a_restart_of_the_service(serve, open_page):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    service.hook(endpoint, "before")
+    tab = page_of(open_page, service, endpoint).allow("ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|50[234]")
+    wait_for_rows(tab, "row-1")
+    service.kill_all()
+    tab.wait(STATE + ".startsWith('reconnecting')")
+    service.start()
+    service.hook(endpoint, "after")
+    tab.wait(STATE + " === 'live'", 40)
+    wait_for_rows(tab, "row-2", "row-1")
+
+
+def test_a_full_endpoint_shows_it_and_what_it_refused(serve, open_page):
+    service = serve(RESPONDERS=1, MAX_ENDPOINT_NOTIFICATIONS=2)
+    endpoint = service.create()
+    assert [service.hook(endpoint, str(n)).status for n in range(3)] == [200, 200, 507]
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-r1", "row-2", "row-1")
+    assert tab.text("#room") == "2 of 2, full"
+    choose(tab, "row-r1")
+    assert "the endpoint was full. (507)" in tab.text("#detail")
+
+
+def test_attempts_of_one_delivery_are_one_item(shared, open_page, endpoint):
+    for attempt in range(3):
+        shared.hook(endpoint, "try %d" % attempt, {"webhook-id": "msg_1"})
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-3")
+    assert "3 attempts" in tab.text("#row-3")
+    assert "Attempt 3 of 3" in tab.text("#detail")
+    tab.run("[...document.querySelectorAll('.notice button')][0].click()")
+    tab.wait("document.getElementById('panel').textContent.includes('try 0')")
+
+
+# ------------------------------------------------------------ exact bytes
+
+
+HOSTILE = {
+    "script": b"</script><script>document.title='x'</script><img src=x onerror=alert(1)><style>*{display:none}</style>",
+    "directions": "a \u202eevil\u202c \u2028 \u2029 \ufeff \u200b z".encode(),
+    "quotes": b"it's \"$HOME\" `id` $(id) \\ %s !! ; # & | > < * ? [a] {b} ~ @/etc/passwd\n",
+    "at": b"@/etc/passwd",
+    "every byte": bytes(range(256)) * 3,
+    "controls": bytes(range(1, 32)) + b"\x7f",
+    "lines": b"a\r\nb\nc\rd\n\n",
+    "deep": b"[" * 20000 + b"]" * 20000,
+    "numbers": b'{"big": 12345678901234567890.10, "a": 1, "a": 2, "e": 1E+2}',
+    "one line": b"x" * 1000000,
+    "latin": "caf\u00e9".encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bodies_harm_neither_the_page_nor_the_command_nor_the_file(shared, open_page, endpoint, name):
+    body = HOSTILE[name]
+    head = {"Content-Type": "application/json", "X-Long": "v" * 7000, "X-Quote": "'$(id)' `id` \\", "User-Agent": "u", "Accept": "a/b"}
+    assert shared.hook(endpoint, body, head, suffix="?q='$(id)&x=[1-3]{a,b}").status == 200
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    title = tab.run("return document.title")
+    for one in ("Raw", "Hex", "Headers", "Query", "Meta", "Body"):
+        view(tab, one)
+    assert tab.run("return document.title") == title and tab.run("return document.querySelectorAll('img, script, style').length") == 2
+    tab.find(".detail-head .actions button:nth-child(3)").click()
+    files = "%s-1.bin" % endpoint[:8].replace("_", "-")
+    assert tab.downloaded(files) == body
+    tab.allow_clipboard().press("u")
+    command = wait_for(lambda: (lambda text: text if "curl" in text else None)(tab.clipboard()))
+    run = subprocess.run(["sh"], input=command.encode(), cwd=tab.browser.downloads, capture_output=True, timeout=30)
+    assert run.returncode == 0, run.stderr
+    again = shared.collect(endpoint)[-1]
+    assert again["id"] == 2 and again["query"] == "q='$(id)&x=[1-3]{a,b}"
+    sent = {h["name"]: h["value"] for h in again["headers"]}
+    assert {k: sent.get(k) for k in head} == head
+    assert bytes_of(again) == body
+
+
+def bytes_of(notification):
+    return base64.b64decode(notification["bodyBase64"]) if "bodyBase64" in notification else notification["body"].encode()
+
+
+def test_hidden_characters_are_shown_and_numbers_stay_as_they_were_sent(shared, open_page, endpoint):
+    shared.hook(endpoint, HOSTILE["numbers"])
+    tab = page_of(open_page, shared, endpoint)
+    tab.wait("document.querySelector('.json-number')")
+    assert "12345678901234567890.10" in tab.text("#panel") and tab.text("#panel").count('"a"') == 2
+    shared.hook(endpoint, HOSTILE["directions"])
+    tab.wait("document.querySelector('.hidden-character')?.textContent === 'U+202E'")
+
+
+def test_forms_and_parts_are_tables(shared, open_page, endpoint):
+    tab = page_of(open_page, shared, endpoint)
+    shared.hook(endpoint, "a=1&b=two+words", {"Content-Type": "application/x-www-form-urlencoded"})
+    tab.wait("document.querySelector('#panel tbody')?.textContent.includes('two words')")
+
+
+# ------------------------------------------------------------ find, compare, keys
+
+
+def test_the_filter_searches_everything(shared, open_page, endpoint):
+    shared.hook(endpoint, "alpha", {"X-Signature": "abc"})
+    assert shared.call("PUT", "/webhook/" + endpoint, "beta " + "x" * 3000).status == 200
+    shared.hook(endpoint, "gamma", suffix="?order=17")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-3", "row-2", "row-1")
+    for filter, wanted in [
+        ("alpha", ["row-1"]), ("method:put", ["row-2"]), ("size:>1k", ["row-2"]), ("header:x-sig=abc", ["row-1"]), ("order=17", ["row-3"]),
+        ("-method:put status:200", ["row-3", "row-1"]), ("nothing", []), ("", ["row-3", "row-2", "row-1"]),
+    ]:  # fmt: skip
+        tab.run("const field = document.getElementById('filter'); field.value = arguments[0]; field.dispatchEvent(new Event('input'))", filter)
+        wait_for_rows(tab, *wanted)
+    tab.run("const field = document.getElementById('filter'); field.value = 'size:big'; field.dispatchEvent(new Event('input'))")
+    assert "size:big" in tab.text("#list-pane [role=alert]")
+
+
+def test_two_requests_are_compared(shared, open_page, endpoint):
+    shared.hook(endpoint, '{"a": 1, "b": 2}', {"X-A": "1"})
+    shared.hook(endpoint, '{"a": 1, "b": 3}', {"X-A": "2"})
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-2", "row-1")
+    tab.press("d", "j", "d")
+    tab.wait("document.querySelector('dialog[open]')")
+    found = tab.run("return [...document.querySelectorAll('dialog del, dialog ins')].map(one => one.textContent.trim())")
+    assert found == ["\u2212 X-A: 1", "+ X-A: 2", '\u2212   "b": 2', '+   "b": 3']
+
+
+def test_everything_can_be_done_with_the_keyboard(shared, open_page, endpoint):
+    for number in range(3):
+        shared.hook(endpoint, '{"n": %d}' % number, suffix="?n=%d" % number)
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-3", "row-2", "row-1")
+
+    def selected():
+        return tab.run("return document.querySelector('[role=option][aria-selected=true]').id")
+
+    tab.press("j")
+    assert selected() == "row-2"
+    tab.press("END")
+    assert selected() == "row-1"
+    tab.press("k", "HOME")
+    assert selected() == "row-3"
+    tab.press("2")
+    assert tab.run("return document.querySelector('[role=tab][aria-selected=true]').id") == "tab-headers"
+    tab.press("ENTER")
+    assert tab.run("return document.activeElement.id") == "panel"
+    tab.press("ESCAPE")
+    assert tab.run("return document.activeElement.id") == "list"
+    assert tab.run("return document.activeElement.getAttribute('aria-activedescendant')") == "row-3"
+    tab.press("/", "j")
+    assert tab.run("return document.getElementById('filter').value") == "j" and selected() == "row-3"
+    tab.press("ESCAPE", "?")
+    tab.wait("document.querySelector('dialog[open] kbd')")
+    tab.press("ESCAPE")
+    tab.wait("!document.querySelector('dialog')")
+    tab.allow_clipboard().press("c")
+    assert tab.clipboard() == '{"n": 2}'
+
+
+# ------------------------------------------------------------ answer, collect, export
+
+
+def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
+    tab = page_of(open_page, shared, endpoint)
+    tab.find("#receiver").click()
+    tab.wait("document.querySelector('dialog[open] form')")
+    tab.run("document.querySelectorAll('[name=answers]')[1].click()")
+    tab.run("document.querySelector('dialog input[type=number]').value = '299'")
+    tab.run("document.querySelector('dialog form').requestSubmit()")
+    wait_for(lambda: shared.hook(endpoint).status == 299)
+    tab.run("document.querySelector('dialog input[type=number]').value = '999'; document.querySelector('dialog form').requestSubmit()")
+    tab.allow("400").wait("!document.querySelector('dialog [role=alert]').hidden")
+    assert "responses[0].then.status" in tab.text("dialog [role=alert]")
+    assert shared.hook(endpoint).status == 299
+
+
+def test_collecting_saves_and_removes(shared, open_page, endpoint):
+    for number in range(3):
+        shared.hook(endpoint, "body %d" % number)
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-3", "row-2", "row-1")
+    tab.find("#collect").click()
+    tab.wait("document.querySelector('dialog[open]')")
+    assert "3 notifications" in tab.text("dialog h2")
+    tab.find("dialog button.primary").click()
+    saved = json.loads(tab.downloaded("%s-collected.json" % endpoint[:8]))
+    assert [n["body"] for n in saved["notifications"]] == ["body 0", "body 1", "body 2"]
+    tab.wait(ROWS + ".every(row => row.textContent.includes('collected'))")
+    assert shared.collect(endpoint) == []
+
+
+def test_exports_have_every_request_and_every_byte(shared, open_page, endpoint):
+    shared.hook(endpoint, '{"a": 1}', {"Content-Type": "application/json"}, suffix="?x=1&y=%20")
+    shared.hook(endpoint, HOSTILE["every byte"], {"Content-Type": "application/octet-stream"})
+    kept = shared.look(endpoint).json()
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-2", "row-1")
+    for index, kind in enumerate(("json", "har")):
+        tab.run("document.querySelectorAll('.menu button')[%d].click()" % index)
+        found = json.loads(tab.downloaded("%s.%s" % (endpoint[:8], kind)))
+        if kind == "json":
+            assert found == kept
+        else:
+            entries = found["log"]["entries"]
+            assert [entry["request"]["method"] for entry in entries] == ["POST", "POST"]
+            assert entries[0]["request"]["queryString"] == [{"name": "x", "value": "1"}, {"name": "y", "value": " "}]
+            assert entries[1]["request"]["postData"]["_base64"] == kept["notifications"][1]["bodyBase64"]
+
+
+# ------------------------------------------------------------ for everybody
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), PHONE])
+def test_axe_finds_nothing(shared, open_page, endpoint, scheme, size):
+    tab = open_page(shared, "/").prefer(scheme=scheme, motion="reduce")
+    tab.resize(*size)
+    assert tab.axe() == []
+    tab.open(shared, "/inspect#" + endpoint)
+    tab.wait(STATE + " === 'live'")
+    assert tab.axe() == []
+    shared.configure(endpoint, enabled=True, verify={"preset": "github", "secret": "s"})
+    shared.hook(endpoint, '{"a": [1, "b", null]}', {"webhook-id": "m"}, suffix="?a=b")
+    shared.hook(endpoint, "x", {"webhook-id": "m"})
+    wait_for_rows(tab, "row-2")
+    if size == PHONE:
+        choose(tab, "row-2")
+    for name in ("Headers", "Query", "Meta", "Body"):
+        view(tab, name)
+        assert tab.axe() == [], name
+    tab.run("document.body.classList.remove('shows-detail')")
+    tab.run("document.getElementById('receiver').click()")
+    tab.wait("document.querySelector('dialog[open] form')")
+    assert tab.axe() == []
+    assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_screen_reader_finds_its_way(shared, open_page, endpoint):
+    shared.hook(endpoint, "hello", suffix="?n=1")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    tree = tab.accessibility()
+    assert [node.name for node in tree.all("listbox")] == ["Requests, newest first"]
+    (option,) = tree.all("option")
+    assert option.name.startswith("POST /?n=1, 5 B, ") and option.properties["selected"]
+    assert [node.name for node in tree.all("tab")] == ["Body", "Headers", "Query", "Meta"]
+    assert all(node.name for node in tree.all("button") + tree.all("textbox") + tree.all("searchbox"))

@@ -1,0 +1,275 @@
+// One request: its body, header fields, query, and what is known about it.
+
+import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "./bytes.js";
+import { curl } from "./curl.js";
+import { button, copy, el, save, tell, visible } from "./dom.js";
+import { pretty } from "./json.js";
+import { bytes, text, time } from "./text.js";
+
+// What is shown of a body; the download has the rest.
+const shownLength = 128 * 1024;
+const shownHexBytes = 16 * 1024;
+
+const tabNames = ["body", "headers", "query", "meta"];
+
+export class Detail {
+  /**
+   * @param context `{id, url}` of the endpoint
+   * @param handlers `back()`, `mark(row)`, `toggleAttempts(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
+   */
+  constructor(context, handlers) {
+    this.context = context;
+    this.handlers = handlers;
+    this.tab = "body";
+    this.view = null;
+    this.tabButtons = tabNames.map((name, index) =>
+      button(text.tabs[name], () => this.showTab(name), {
+        role: "tab", id: `tab-${name}`, "aria-controls": "panel", "aria-keyshortcuts": String(index + 1),
+      }),
+    );
+    this.tabList = el("div", { role: "tablist", "aria-label": text.list, onkeydown: (event) => this.tabKey(event) }, this.tabButtons);
+    this.panel = el("div", { id: "panel", role: "tabpanel", tabIndex: 0 });
+    this.head = el("div", { class: "detail-head" });
+    this.element = el("section", { id: "detail", "aria-label": text.title }, el("p", { class: "empty" }, text.choose));
+  }
+
+  show(row) {
+    if (this.row !== row) this.view = null;
+    this.row = row;
+    this.element.setAttribute("aria-label", `${row.notification.method} ${row.target.slice(0, 100)}`);
+    this.renderHead();
+    this.element.replaceChildren(this.head, this.tabList, this.panel);
+    this.showTab(this.tab);
+  }
+
+  renderHead() {
+    const { row } = this;
+    const { notification } = row;
+    const isMarked = this.handlers.isMarked(row);
+    const actions = [
+      button(text.copyBody, () => this.copyBody(), { "aria-keyshortcuts": "c" }),
+      button(text.copyCurl, () => this.copyCurl(), { "aria-keyshortcuts": "u" }),
+      button(text.download, () => this.download(), { title: text.downloadTitle }),
+      button(isMarked ? text.unmark : text.mark, () => this.handlers.mark(row), { title: text.markTitle, "aria-keyshortcuts": "d" }),
+    ];
+    this.head.replaceChildren(
+      button(text.back, () => this.handlers.back(), { class: "back" }),
+      el("h2", {}, el("span", { class: "method" }, notification.method), " ", visible(row.target.slice(0, 500))),
+      el("div", { class: "actions" }, actions),
+      ...this.notices(),
+    );
+  }
+
+  notices() {
+    const { notification, isRefused } = this.row;
+    const notices = [];
+    const add = (kind, ...content) => notices.push(el("p", { class: `notice ${kind}` }, ...content));
+    if (isRefused) add("bad", text.refusals[notification.refused] ?? notification.refused, ` (${notification.status})`);
+    if (notification.bodyFault) add("warn", text.faults[notification.bodyFault] ?? notification.bodyFault);
+    const { verification } = notification;
+    if (verification) {
+      add(verification.valid ? "good" : "bad", el("strong", {}, text.verdict[verification.valid]), ` (${verification.preset}) `, explanation(verification));
+    }
+    const attempts = this.handlers.attemptsOf(this.row);
+    if (attempts.length > 1) {
+      const place = attempts.findIndex((row) => row === this.row) + 1;
+      const links = attempts.map((row) =>
+        button(`#${row.id} ${row.status}`, () => this.handlers.select(row.key), { class: "link", disabled: row === this.row }),
+      );
+      add("plain", text.attempt(place, attempts.length), ": ", links);
+    }
+    return notices;
+  }
+
+  // Tabs
+
+  showTab(name, view = this.view) {
+    this.tab = name;
+    this.view = view;
+    for (const [index, tab] of tabNames.entries()) {
+      this.tabButtons[index].setAttribute("aria-selected", String(tab === name));
+      this.tabButtons[index].tabIndex = tab === name ? 0 : -1;
+    }
+    this.panel.setAttribute("aria-labelledby", `tab-${name}`);
+    if (!this.row) return;
+    const content = { body: () => this.body(), headers: () => this.headers(), query: () => this.query(), meta: () => this.meta() }[name]();
+    this.panel.replaceChildren(...[content].flat());
+    this.panel.scrollTop = 0;
+  }
+
+  tabKey(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const index = (tabNames.indexOf(this.tab) + step + tabNames.length) % tabNames.length;
+    this.showTab(tabNames[index]);
+    this.tabButtons[index].focus();
+  }
+
+  // Body
+
+  body() {
+    const { notification } = this.row;
+    const length = bodyLength(notification);
+    const isKept = notification.body !== "" || notification.bodyBase64 !== undefined;
+    if (!isKept) return el("p", { class: "empty" }, length ? text.notKept(bytes(length)) : text.noBody);
+    const binary = isBinary(notification);
+    const views = [!binary && "pretty", "raw", "hex", notification.form && (isMultipart(notification) ? "parts" : "form")].filter(Boolean);
+    const view = views.includes(this.view) ? this.view : binary ? "hex" : views.includes("form") ? "form" : views.includes("parts") ? "parts" : "pretty";
+    const choice = el(
+      "div", { class: "views", role: "group", "aria-label": text.tabs.body },
+      views.map((name) => button(text.views[name], () => this.showTab("body", name), { "aria-pressed": String(name === view) })),
+    );
+    const about = el("p", { class: "about" }, `${bytes(length)}, ${this.encoding(binary)}`);
+    const content = { pretty: () => this.prettyBody(), raw: () => this.rawBody(), hex: () => this.hexBody(), form: () => this.form(), parts: () => this.form() }[view]();
+    return [el("div", { class: "body-head" }, choice, about), ...[content].flat()];
+  }
+
+  encoding(binary) {
+    const { notification } = this.row;
+    if (binary) return text.binary;
+    if (notification.bodyBase64 === undefined) return text.utf8;
+    const charset = /charset="?([^";]+)/i.exec(header(notification, "content-type") ?? "")?.[1] ?? "UTF-8";
+    const coding = header(notification, "content-encoding");
+    return text.decodedFrom(coding ? `${charset}, ${coding}` : charset);
+  }
+
+  prettyBody() {
+    const { body } = this.row.notification;
+    const isCut = body.length > shownLength;
+    const pieces = isCut ? null : pretty(body);
+    if (pieces === null) return this.rawBody();
+    const nodes = pieces.map(({ kind, text }) => (kind === "space" ? text : el("span", { class: `json-${kind}` }, visible(text))));
+    return el("pre", { class: "code" }, nodes);
+  }
+
+  rawBody() {
+    const { notification } = this.row;
+    const shown = notification.body.slice(0, shownLength);
+    const notes = [];
+    if (shown.length < notification.body.length) notes.push(el("p", { class: "notice plain" }, text.cut(bytes(shownLength), bytes(notification.body.length))));
+    if (notification.bodyBase64 !== undefined) notes.push(el("p", { class: "about" }, text.notUTF8));
+    return [...notes, el("pre", { class: "code" }, visible(shown))];
+  }
+
+  hexBody() {
+    const array = bodyBytes(this.row.notification);
+    const notes = array.length > shownHexBytes ? [el("p", { class: "notice plain" }, text.cut(bytes(shownHexBytes), bytes(array.length)))] : [];
+    return [...notes, el("pre", { class: "code" }, hexDump(array.subarray(0, shownHexBytes)))];
+  }
+
+  form() {
+    const { form } = this.row.notification;
+    const parts = isMultipart(this.row.notification);
+    const rows = form.parts.map((part) =>
+      el(
+        "tr", {},
+        el("th", { scope: "row" }, visible(part.name ?? "")),
+        el("td", {}, el("pre", {}, part.value === null ? text.cut("0 B", bytes(part.bytes)) : visible(part.value.slice(0, shownLength)))),
+        parts ? [el("td", {}, visible(part.filename ?? "")), el("td", {}, visible(part.contentType ?? ""))] : null,
+        el("td", { class: "number" }, bytes(part.bytes)),
+      ),
+    );
+    const faults = form.faults.map((fault) => el("p", { class: "notice warn" }, visible(typeof fault === "string" ? fault : JSON.stringify(fault))));
+    const heads = [text.name, text.value, ...(parts ? [text.fileName, text.type] : []), text.size];
+    return [...faults, table(heads, rows)];
+  }
+
+  // The other tabs
+
+  headers() {
+    const { headers } = this.row.notification;
+    if (headers.length === 0) return el("p", { class: "empty" }, text.noHeaders);
+    const rows = headers.map(({ name, value }) => el("tr", {}, el("th", { scope: "row" }, visible(name)), el("td", {}, visible(value))));
+    return table([text.name, text.value], rows);
+  }
+
+  query() {
+    const { query } = this.row.notification;
+    if (query === null || query === "") return el("p", { class: "empty" }, text.noQuery);
+    const pairs = query.split("&").filter(Boolean).map((pair) => {
+      const [name, ...value] = pair.split("=");
+      return [decoded(name), decoded(value.join("="))];
+    });
+    const rows = pairs.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, visible(name)), el("td", {}, visible(value))));
+    return [el("pre", { class: "code" }, visible(query)), table([text.name, text.value], rows)];
+  }
+
+  meta() {
+    const { row } = this;
+    const { notification } = row;
+    const length = bodyLength(notification);
+    const digest = el("td", { class: "digest" });
+    const items = [
+      ["id", `#${row.id}`],
+      ["receivedAt", `${time(notification.receivedAt)} (${notification.receivedAt})`],
+      ["remote", notification.remote ?? ""],
+      ["method", notification.method],
+      ["url", notification.url ?? text.noUrl],
+      ["path", notification.path],
+      ["size", length === null ? "" : `${length.toLocaleString("en")} B`],
+      ["status", String(row.status)],
+      ["answeredBy", notification.answeredBy ? JSON.stringify(notification.answeredBy) : null],
+      ["verification", notification.verification ? text.verdict[notification.verification.valid] : null],
+      ["confirmation", notification.confirmation ? JSON.stringify(notification.confirmation, null, 2) : null],
+      ["attempts", notification.attempts?.map((id) => `#${id}`).join(", ") ?? null],
+    ];
+    const rows = items
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, text.meta[name]), el("td", {}, el("pre", {}, visible(value)))));
+    if (length) {
+      rows.push(el("tr", {}, el("th", { scope: "row" }, text.meta.sha256), digest));
+      sha256(bodyBytes(notification)).then((hex) => (digest.textContent = hex ?? "—"));
+    }
+    return table([text.name, text.value], rows);
+  }
+
+  // Actions
+
+  get fileName() {
+    return `${this.context.id.slice(0, 8).replaceAll(/[^A-Za-z0-9-]/g, "-")}-${this.row.key}.bin`;
+  }
+
+  copyBody() {
+    if (this.row) copy(this.row.notification.body, text.copied, text);
+  }
+
+  copyCurl() {
+    if (!this.row) return;
+    const { command, needsFile } = curl(this.row.notification, this.context.url, this.fileName);
+    copy(command, needsFile ? text.curlNeedsFile(this.fileName) : text.copied, text);
+  }
+
+  download() {
+    if (!this.row) return;
+    save(this.fileName, bodyBytes(this.row.notification));
+    tell(this.fileName);
+  }
+}
+
+const isMultipart = (notification) => /^\s*multipart\//i.test(header(notification, "content-type") ?? "");
+
+/** Why a signature is wrong, with what must be signed and what came. */
+function explanation({ valid, reason, base, baseBytes, expected, received }) {
+  if (valid) return null;
+  const facts = [[text.signedBytes(baseBytes), base], [text.expected, expected], [text.received, received]]
+    .filter(([, value]) => value)
+    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, visible(value))]);
+  return [visible(reason ?? ""), el("details", {}, el("summary", {}, text.compareSignatures), el("dl", {}, facts))];
+}
+
+function decoded(string) {
+  try {
+    return decodeURIComponent(string.replaceAll("+", " "));
+  } catch {
+    return string;
+  }
+}
+
+function table(heads, rows) {
+  return el(
+    "div", { class: "table" },
+    el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)),
+  );
+}

@@ -1,0 +1,86 @@
+// Elements are made from texts only: nothing that a sender has sent is ever read as HTML.
+
+/**
+ * Makes an element. Properties that begin with `on` are listeners, `class`, `data-…`, `aria-…` and `role` are attributes, and
+ * others are properties of the element. Children are elements or texts; `null` and `false` are left out.
+ */
+export function el(name, properties = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (/^(class|role|for|list|data-|aria-)/.test(key)) element.setAttribute(key, value);
+    else element[key] = value;
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+// Characters that would change how other text looks, or would not be seen.
+const hidden = /[\u0000-\u0008\u000b\u000c\u000d\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
+
+/** The text as nodes, with hidden characters made visible. */
+export function visible(string) {
+  const nodes = [];
+  let end = 0;
+  for (const match of string.matchAll(hidden)) {
+    if (match[0] === "\r" && string[match.index + 1] === "\n") continue;
+    if (match.index > end) nodes.push(string.slice(end, match.index));
+    const code = match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    nodes.push(el("span", { class: "hidden-character", title: `U+${code}` }, `U+${code}`));
+    end = match.index + match[0].length;
+  }
+  if (end < string.length) nodes.push(end === 0 ? string : string.slice(end));
+  return nodes;
+}
+
+export function button(label, onclick, properties = {}) {
+  return el("button", { type: "button", onclick, ...properties }, label);
+}
+
+/** Shows a dialog until it is closed. */
+export function dialog(title, ...content) {
+  const heading = el("h2", { id: "dialog-title" }, title);
+  const box = el("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, heading, ...content);
+  document.body.append(box);
+  box.showModal();
+  return box;
+}
+
+const status = () => document.getElementById("status");
+
+/** Shows a short message, which screen readers speak too. */
+export function tell(message, isError = false) {
+  const element = status();
+  element.textContent = message;
+  element.className = isError ? "error" : "";
+  clearTimeout(tell.timer);
+  tell.timer = setTimeout(() => (element.textContent = ""), isError ? 10000 : 4000);
+}
+
+/** Has screen readers speak a text that is not shown. */
+export function announce(message) {
+  document.getElementById("announcer").textContent = message;
+}
+
+/** Saves bytes or a text as a file of the browser. */
+export function save(name, content, type = "application/octet-stream") {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  const link = el("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+/** Copies a text. Without the clipboard, as on a page without TLS, the text is shown to be copied by hand. */
+export async function copy(string, message, labels) {
+  try {
+    await navigator.clipboard.writeText(string);
+    tell(message);
+  } catch {
+    const field = el("textarea", { value: string, readOnly: true, rows: 8, "aria-label": labels.copy });
+    const box = dialog(labels.copy, el("p", {}, labels.copyFailed), field, button(labels.close, () => box.close()));
+    field.select();
+  }
+}

@@ -1,0 +1,404 @@
+// The page of an endpoint: its requests as they arrive, and one of them in detail. It looks and does not collect.
+
+import { endpoint } from "./api.js";
+import { compare } from "./compare.js";
+import { Detail } from "./detail.js";
+import { announce, button, copy, dialog, el, save, tell } from "./dom.js";
+import { Feed, newest, pageSize } from "./feed.js";
+import { parseFilter } from "./filter.js";
+import { har } from "./har.js";
+import { RequestList, makeRow } from "./list.js";
+import { receiver } from "./receiver.js";
+import { setting } from "./recent.js";
+import { bytes, span, text, time } from "./text.js";
+
+const announceMilliseconds = 5000;
+
+export class Inspector {
+  constructor(id) {
+    this.id = id;
+    this.url = endpoint.url(id);
+    this.isFollowing = setting("follow") !== "false";
+    this.announced = { count: 0, at: 0 };
+    this.list = new RequestList({
+      select: (row) => this.detail.show(row),
+      open: () => document.body.classList.add("shows-detail"),
+      loadGap: (after, through) => this.attempt(() => this.loadGap(after, through)),
+      loadOlder: () => this.attempt(() => this.loadOlder()),
+      painted: (shown, all) => this.painted(shown, all),
+    });
+    this.detail = new Detail({ id, url: this.url }, {
+      back: () => this.back(),
+      mark: (row) => this.mark(row),
+      isMarked: (row) => this.list.markedKey === row.key,
+      toggleAttempts: (row) => this.list.toggleAttempts(row),
+      attemptsOf: (row) => this.attemptsOf(row),
+      select: (key) => this.list.select(this.list.byKey.get(key)),
+    });
+    this.element = el(
+      "div", { class: "inspector" }, el("h1", { class: "unseen" }, text.endpoint(this.id)), this.makeHead(), el("div", { class: "panes" }, this.makeListPane(), this.detail.element));
+    this.keys = (event) => this.keyPressed(event);
+    this.clock = setInterval(() => this.showLife(), 1000);
+  }
+
+  start() {
+    document.title = `${this.id.slice(0, 12)} – ${text.title}`;
+    document.addEventListener("keydown", this.keys);
+    this.showEmpty();
+    this.feed = new Feed(this.id, {
+      onRows: (notifications, how) => this.arrived(notifications, how),
+      onRefused: (notifications) => this.list.add(notifications.map((one) => makeRow(one, true))),
+      onSettings: (settings) => this.takeSettings(settings),
+      onState: (state, detail) => this.showState(state, detail),
+    });
+  }
+
+  close() {
+    this.feed?.close();
+    this.list.close();
+    clearInterval(this.clock);
+    document.removeEventListener("keydown", this.keys);
+  }
+
+  // Head
+
+  makeHead() {
+    this.urlField = el("input", { id: "url", readOnly: true, value: this.url, "aria-label": text.url, onfocus: () => this.urlField.select() });
+    this.stateElement = el("span", { id: "state", class: "state" });
+    this.roomElement = el("span", { id: "room" });
+    this.lifeElement = el("span", { id: "life" });
+    this.pauseButton = button(text.pause, () => this.togglePause(), { id: "pause", "aria-keyshortcuts": "p" });
+    this.followButton = button(text.follow, () => this.toggleFollow(), { id: "follow", "aria-keyshortcuts": "f" });
+    this.showFollow();
+    const menu = el(
+      "details", { class: "menu" }, el("summary", {}, text.more),
+      el(
+        "div", {},
+        button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
+        button(text.help, () => this.help()), button(text.deleteEndpoint, () => this.remove()),
+      ),
+    );
+    menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
+    return el(
+      "div", { class: "head" },
+      el("div", { class: "url" }, this.urlField, button(text.copy, () => copy(this.url, text.copied, text), { id: "copy-url" })),
+      el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement),
+      el(
+        "div", { class: "actions" }, this.pauseButton, this.followButton,
+        button(text.receiver, () => this.attempt(() => receiver(this.id, () => this.feed.takeSettings())), { id: "receiver" }),
+        button(text.collect, () => this.attempt(() => this.collect()), { id: "collect" }), menu,
+      ),
+    );
+  }
+
+  makeListPane() {
+    this.filterField = el("input", {
+      id: "filter", type: "search", "aria-label": text.filter, placeholder: `${text.filter}: ${text.filterHint}`, title: text.filterHint,
+      autocomplete: "off", spellcheck: false, oninput: () => this.filter(), "aria-keyshortcuts": "/",
+    });
+    this.filterFault = el("p", { class: "notice bad", role: "alert", hidden: true });
+    this.countElement = el("span", { id: "count" });
+    this.emptyElement = el("div", { class: "empty-state", hidden: true });
+    this.noMatchElement = el("div", { class: "no-match", hidden: true }, el("p", {}, text.nothingMatches), button(text.clearFilter, () => this.clearFilter()));
+    return el(
+      "section", { id: "list-pane", "aria-label": text.list },
+      el("div", { class: "list-head" }, this.filterField, this.countElement), this.filterFault, this.list.pill, this.noMatchElement, this.emptyElement, this.list.scroller,
+    );
+  }
+
+  showState(state, { until, reason } = {}) {
+    const seconds = until ? Math.max(0, Math.ceil((until - Date.now()) / 1000)) : 0;
+    const shown = state === "reconnecting" ? (reason === "offline" ? text.offline : text.reconnecting(seconds)) : text[state];
+    this.stateElement.className = `state is-${state}`;
+    if (this.stateElement.textContent !== shown) this.stateElement.textContent = shown;
+    this.stateElement.title = reason ?? "";
+    if (this.state !== state && (state === "live" || state === "reconnecting")) announce(shown);
+    this.state = state;
+    if (state === "gone") {
+      tell(this.list.rows.length > 0 ? text.goneText : text.neverThere, true);
+      this.showEmpty();
+    }
+  }
+
+  takeSettings(settings) {
+    this.settings = settings;
+    const { pending, limits } = settings;
+    this.showRoom(pending.notifications);
+    this.roomElement.title = text.roomTitle(bytes(pending.bytes), bytes(limits.bytes));
+    this.settingsRows = pending.notifications;
+    this.showLife();
+    this.showEmpty();
+  }
+
+  showRoom(count) {
+    const { limits, enabled } = this.settings;
+    this.pending = count;
+    const isFull = count >= limits.notifications;
+    this.roomElement.textContent = [text.room(count, limits.notifications), isFull && text.full, !enabled && text.disabled].filter(Boolean).join(", ");
+    this.roomElement.className = isFull || !enabled ? "warn" : "";
+  }
+
+  showLife() {
+    if (!this.settings) return;
+    const { removedAt } = this.settings;
+    const left = removedAt === null ? null : Date.parse(removedAt) - Date.now();
+    this.lifeElement.textContent = left === null ? text.stays : left < 0 ? text.overdue : text.removed(span(left));
+    this.lifeElement.title = removedAt === null ? "" : text.removedTitle(time(removedAt));
+  }
+
+  // Rows
+
+  arrived(notifications, { isFirst = false, hasSkipped = false }) {
+    const rows = notifications.map((one) => makeRow(one));
+    const selected = this.list.selected;
+    this.list.hasOlder ||= isFirst && rows.length === pageSize;
+    this.list.add(rows, { hasSkipped });
+    if (rows.length === 0) return this.showEmpty();
+    if (!isFirst) {
+      this.announce(rows.length);
+      this.showRoom(Math.min(this.pending + rows.length, this.settings.limits.notifications));
+    }
+    this.showEmpty();
+    if (this.isFollowing || selected === null) this.followNewest(rows.at(-1));
+    else if (this.list.scroller.scrollTop > 0 || selected !== null) this.list.noteNew(isFirst ? 0 : rows.length);
+    if (selected && !this.isFollowing) this.detail.renderHead();
+  }
+
+  followNewest(row) {
+    if (this.list.test && !this.list.test(row)) return;
+    // A detail that has the whole screen stays until its reader goes back.
+    if (document.body.classList.contains("shows-detail") && matchMedia("(max-width: 720px)").matches) return this.list.noteNew(1);
+    this.list.select(row);
+    this.list.scroller.scrollTop = 0;
+  }
+
+  announce(count) {
+    this.announced.count += count;
+    const wait = announceMilliseconds - (Date.now() - this.announced.at);
+    if (this.announced.timer) return;
+    this.announced.timer = setTimeout(() => {
+      announce(text.announce(this.announced.count));
+      this.announced = { count: 0, at: Date.now() };
+    }, Math.max(0, wait));
+  }
+
+  painted(shown, all) {
+    this.countElement.textContent = text.shown(this.list.test ? shown : all, all);
+    this.noMatchElement.hidden = all === 0 || shown > 0;
+  }
+
+  async loadOlder() {
+    const older = await endpoint.look(this.id, { before: this.list.oldestID ?? newest, limit: pageSize });
+    this.list.hasOlder = older.length === pageSize;
+    this.list.limit += older.length;
+    this.list.add(older.map((one) => makeRow(one)));
+  }
+
+  async loadGap(after, through) {
+    const found = await endpoint.look(this.id, { after, limit: 1000 });
+    const rows = found.filter(({ id }) => id < through).map((one) => makeRow(one));
+    // What is still missing after a look that went beyond the gap is not there any more.
+    if (rows.length < found.length || found.length < 1000) this.list.skipped.delete(through);
+    this.list.limit += rows.length;
+    this.list.add(rows);
+  }
+
+  attemptsOf(row) {
+    if (row.isRefused) return [];
+    const leader = this.list.leader(row);
+    return (leader.notification.attempts ?? []).map((id) => this.list.byKey.get(String(id))).filter(Boolean);
+  }
+
+  filter() {
+    const { test, fault } = parseFilter(this.filterField.value);
+    this.filterFault.hidden = fault === null;
+    if (fault !== null) this.filterFault.textContent = text.filterFault(fault);
+    this.list.setFilter(test);
+  }
+
+  clearFilter() {
+    this.filterField.value = "";
+    this.filter();
+    this.filterField.focus();
+  }
+
+  showEmpty() {
+    const isEmpty = this.list.rows.length === 0 && this.settings !== undefined && this.state !== "gone";
+    this.emptyElement.hidden = !isEmpty;
+    if (!isEmpty || this.emptyElement.childElementCount > 0) return;
+    const json = '{"hello": "world"}';
+    const commands = {
+      curl: `curl '${this.url}' --json '${json}'`,
+      powershell: `Invoke-RestMethod -Method Post -Uri '${this.url}' -ContentType application/json -Body '${json}'`,
+      httpie: `http POST '${this.url}' hello=world`,
+    };
+    const { limits, removedAt } = this.settings;
+    const left = removedAt === null ? null : span(Date.parse(removedAt) - Date.now());
+    this.emptyElement.replaceChildren(
+      el("h2", {}, text.waiting), el("p", {}, text.waitingHint),
+      ...Object.entries(commands).map(([name, command]) =>
+        el(
+          "div", { class: "command" }, el("span", { class: "shell" }, text.shells[name]), el("code", { tabIndex: 0 }, command),
+          button(text.copy, () => copy(command, text.copied, text), { "aria-label": `${text.copy}: ${text.shells[name]}` }),
+        ),
+      ),
+      button(text.sendTest, () => this.attempt(() => this.sendTest()), { class: "primary", id: "send-test" }),
+      el("p", { class: "about" }, text.life(limits.notifications, left)),
+    );
+  }
+
+  async sendTest() {
+    const response = await fetch(this.url, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ hello: "world", from: "this page" }),
+    });
+    tell(text.testSent(response.status), !response.ok);
+  }
+
+  // Actions
+
+  /** Does something that may fail, and says so if it does. */
+  async attempt(action) {
+    try {
+      await action();
+    } catch (failure) {
+      tell(text.failed(failure.status ? failure.message : text.noAnswer), true);
+    }
+  }
+
+  togglePause() {
+    const isPaused = this.state !== "paused";
+    this.pauseButton.textContent = isPaused ? text.resume : text.pause;
+    this.feed.pause(isPaused);
+  }
+
+  toggleFollow() {
+    this.isFollowing = !this.isFollowing;
+    setting("follow", String(this.isFollowing));
+    this.showFollow();
+    if (this.isFollowing) this.list.toNewest();
+  }
+
+  showFollow() {
+    this.followButton.setAttribute("aria-pressed", String(this.isFollowing));
+  }
+
+  back() {
+    document.body.classList.remove("shows-detail");
+    this.list.element.focus();
+  }
+
+  mark(row) {
+    const marked = this.list.markedKey === null ? null : this.list.byKey.get(this.list.markedKey);
+    if (marked === row) this.list.mark(null);
+    else if (marked) {
+      compare(...[marked, row].sort((a, b) => a.at - b.at || a.id - b.id));
+      this.list.mark(null);
+    } else this.list.mark(row);
+    this.detail.renderHead();
+  }
+
+  exportAs(kind) {
+    const notifications = this.list.rows.map((row) => row.notification);
+    const content = kind === "har" ? har(notifications) : { notifications };
+    save(`${this.id.slice(0, 8)}.${kind}`, JSON.stringify(content, null, 2), "application/json");
+  }
+
+  /** Everything that waits at the endpoint, oldest first. */
+  async everything() {
+    const all = [];
+    for (;;) {
+      const some = await endpoint.look(this.id, { after: all.at(-1)?.id ?? 0, limit: 1000 });
+      if (some.length === 0) return all;
+      all.push(...some);
+    }
+  }
+
+  async collect() {
+    const { pending } = await endpoint.settings(this.id);
+    if (pending.notifications === 0) return tell(text.nothingToCollect);
+    const finish = async (isSaved) => {
+      box.close();
+      await this.attempt(async () => {
+        const all = await this.everything();
+        if (all.length === 0) return;
+        if (isSaved) save(`${this.id.slice(0, 8)}-collected.json`, JSON.stringify({ notifications: all }, null, 2), "application/json");
+        await endpoint.acknowledge(this.id, all.at(-1).id);
+        this.list.noteCollected(all.at(-1).id);
+        tell(text.collectedNote(all.length));
+        await this.feed.takeSettings();
+      });
+    };
+    const box = dialog(
+      text.collectTitle(pending.notifications), el("p", {}, text.collectText),
+      el(
+        "div", { class: "buttons" }, button(text.collectButton, () => finish(true), { class: "primary" }),
+        button(text.removeButton, () => finish(false)), button(text.cancel, () => box.close()),
+      ),
+    );
+  }
+
+  remove() {
+    const box = dialog(
+      text.deleteTitle, el("p", {}, text.deleteText),
+      el(
+        "div", { class: "buttons" },
+        button(text.deleteButton, () => {
+          box.close();
+          this.attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
+        }, { class: "danger" }),
+        button(text.cancel, () => box.close()),
+      ),
+    );
+  }
+
+  help() {
+    const rows = text.keys.map(([keys, what]) => [el("dt", {}, keys.split(" ").map((key) => el("kbd", {}, key))), el("dd", {}, what)]);
+    const box = dialog(text.keysTitle, el("dl", { class: "keys" }, rows), el("div", { class: "buttons" }, button(text.close, () => box.close())));
+  }
+
+  // Keys
+
+  keyPressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const { target } = event;
+    if (target.matches("input, textarea, select")) {
+      if (event.key === "Escape") target.blur();
+      return;
+    }
+    // The browser moves within these, and presses them.
+    if (target.matches("button, summary, a") && ["Enter", " "].includes(event.key)) return;
+    if (target.closest("#panel, [role=tablist]") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
+    const action = this.actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  actions = {
+    j: () => this.list.move(1),
+    ArrowDown: () => this.list.move(1),
+    k: () => this.list.move(-1),
+    ArrowUp: () => this.list.move(-1),
+    Home: () => this.list.move(-Infinity),
+    End: () => this.list.move(Infinity),
+    Enter: () => this.openDetail(),
+    Escape: () => this.back(),
+    1: () => this.detail.showTab("body"),
+    2: () => this.detail.showTab("headers"),
+    3: () => this.detail.showTab("query"),
+    4: () => this.detail.showTab("meta"),
+    c: () => this.detail.copyBody(),
+    u: () => this.detail.copyCurl(),
+    d: () => this.detail.row && this.mark(this.detail.row),
+    f: () => this.toggleFollow(),
+    p: () => this.togglePause(),
+    "/": () => this.filterField.focus(),
+    "?": () => this.help(),
+  };
+
+  openDetail() {
+    if (!this.detail.row) return;
+    document.body.classList.add("shows-detail");
+    this.detail.panel.focus();
+  }
+}

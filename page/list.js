@@ -1,0 +1,321 @@
+// The list of requests: newest first, and at most as many in the document as were asked for. The rows themselves stay in
+// memory, so that the filter searches all of them.
+
+import { bodyLength, isBinary } from "./bytes.js";
+import { button, el, visible } from "./dom.js";
+import { age, bytes, text } from "./text.js";
+
+const rowsShown = 200;
+// The filter works in slices of this many milliseconds, so that the page stays responsive with many requests.
+const sliceMilliseconds = 12;
+const repaintMilliseconds = 100;
+
+/** A request as the list has it. */
+export function makeRow(notification, isRefused = false) {
+  const { path, query } = notification;
+  return {
+    key: `${isRefused ? "r" : ""}${notification.id}`,
+    id: notification.id,
+    isRefused,
+    notification,
+    status: notification.status ?? 200,
+    target: `${path === "" ? "/" : path}${query === null ? "" : `?${query}`}`,
+    at: milliseconds(notification.receivedAt),
+    isAttempt: (notification.attempts?.length ?? 1) > 1,
+  };
+}
+
+/** The time in milliseconds since 1970, with its microseconds, which `Date.parse` leaves out. */
+function milliseconds(iso) {
+  const [, fraction = ""] = /\.(\d+)/.exec(iso) ?? [];
+  return Date.parse(iso) + Number(fraction.padEnd(6, "0").slice(3, 6)) / 1000;
+}
+
+export class RequestList {
+  /**
+   * @param handlers `select(row)`, `open()`, `loadGap(afterID, throughID)` and `loadOlder()`
+   */
+  constructor(handlers) {
+    this.handlers = handlers;
+    this.rows = [];
+    this.byKey = new Map();
+    // Attempts of a delivery are one item: for each earlier attempt, the newest one.
+    this.leaders = new Map();
+    this.expanded = new Set();
+    this.skipped = new Set();
+    this.selected = null;
+    this.markedKey = null;
+    this.test = null;
+    this.limit = rowsShown;
+    this.hasOlder = false;
+    this.unseen = 0;
+    this.element = el("div", {
+      id: "list", role: "listbox", tabIndex: 0, "aria-label": text.list, onmousedown: (event) => this.pressed(event),
+    });
+    this.pill = button("", () => this.toNewest(), { id: "new-rows", hidden: true });
+    this.scroller = el("div", { class: "scroller", onscroll: () => this.scrolled() }, this.element);
+    this.timer = setInterval(() => this.updateAges(), 1000);
+  }
+
+  close() {
+    clearInterval(this.timer);
+    clearTimeout(this.paintTimer);
+  }
+
+  // Rows
+
+  /** Adds requests; those that are known already are replaced. */
+  add(rows, { hasSkipped = false } = {}) {
+    if (hasSkipped && rows.length > 0) this.skipped.add(rows[0].id);
+    let isInOrder = true;
+    for (const row of rows) {
+      const known = this.byKey.get(row.key);
+      if (known) {
+        known.notification = row.notification;
+        continue;
+      }
+      this.byKey.set(row.key, row);
+      const last = this.rows.at(-1);
+      if (last && (last.at > row.at || (last.at === row.at && last.id > row.id))) isInOrder = false;
+      this.rows.push(row);
+      for (const id of row.isRefused ? [] : (row.notification.attempts ?? [])) {
+        if (id < row.id) this.leaders.set(String(id), row.key);
+      }
+    }
+    if (!isInOrder) this.rows.sort((a, b) => a.at - b.at || a.id - b.id);
+    this.refresh();
+  }
+
+  get oldestID() {
+    return this.rows.find((row) => !row.isRefused)?.id ?? null;
+  }
+
+  get newest() {
+    return this.visibleRows?.[0] ?? null;
+  }
+
+  /** The newest attempt of the delivery that a request belongs to. */
+  leader(row) {
+    let key = row.key;
+    while (this.leaders.has(key)) key = this.leaders.get(key);
+    return this.byKey.get(key) ?? row;
+  }
+
+  setFilter(test) {
+    this.test = test;
+    this.limit = rowsShown;
+    this.refresh();
+  }
+
+  // What is shown
+
+  /** Finds out what is to be shown, in slices, and shows it. */
+  async refresh() {
+    const run = (this.run = (this.run ?? 0) + 1);
+    const shown = [];
+    let start = performance.now();
+    for (let index = this.rows.length - 1; index >= 0; index--) {
+      const row = this.rows[index];
+      if (this.test ? this.test(row) : this.isTop(row)) shown.push(row);
+      if (this.test && performance.now() - start > sliceMilliseconds) {
+        await new Promise((resolve) => setTimeout(resolve));
+        if (run !== this.run) return;
+        start = performance.now();
+      }
+    }
+    this.visibleRows = shown;
+    this.paintSoon();
+  }
+
+  isTop(row) {
+    const leader = this.leaders.get(row.key);
+    return leader === undefined || this.expanded.has(this.leader(row).key);
+  }
+
+  paintSoon() {
+    if (this.paintTimer) return;
+    const wait = Math.max(0, repaintMilliseconds - (performance.now() - (this.paintedAt ?? 0)));
+    this.paintTimer = setTimeout(() => {
+      this.paintTimer = null;
+      requestAnimationFrame(() => this.paint());
+    }, wait);
+  }
+
+  paint() {
+    this.paintedAt = performance.now();
+    const rows = this.visibleRows.slice(0, this.limit);
+    const wanted = [];
+    let later = null;
+    for (const row of rows) {
+      if (!this.test && !row.isRefused) {
+        if (later !== null) wanted.push(...this.gap(row.id, later));
+        later = row.id;
+      }
+      wanted.push(this.option(row));
+    }
+    if (this.visibleRows.length > rows.length) {
+      wanted.push(this.moreButton(text.older(Math.min(rowsShown, this.visibleRows.length - rows.length)), () => this.showMore()));
+    } else if (this.hasOlder && !this.test) {
+      wanted.push(this.moreButton(text.olderOnServer, () => this.handlers.loadOlder()));
+    }
+    this.replace(wanted);
+    this.showSelection();
+    this.handlers.painted(this.visibleRows.length, this.rows.length);
+  }
+
+  /** Makes the children of the list those that are wanted. What stays is not touched, and what is in view stays in its place. */
+  replace(wanted) {
+    const { scroller, element } = this;
+    const anchor = scroller.scrollTop > 0 ? [...element.children].find((child) => child.offsetTop >= scroller.scrollTop) : null;
+    const before = anchor?.offsetTop;
+    const keep = new Set(wanted);
+    for (const child of [...element.children]) if (!keep.has(child)) child.remove();
+    wanted.forEach((child, index) => {
+      if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
+    });
+    if (anchor?.isConnected) scroller.scrollTop += anchor.offsetTop - before;
+  }
+
+  moreButton(label, onclick) {
+    return el("div", { role: "presentation", class: "more" }, button(label, onclick));
+  }
+
+  showMore() {
+    this.limit += rowsShown;
+    this.paintSoon();
+  }
+
+  gap(earlier, later) {
+    const missing = later - earlier - 1;
+    // The attempts that are hidden are not missing.
+    const known = missing > 0 && missing < 10000 ? countKnown(this.byKey, earlier, later) : 0;
+    if (missing - known <= 0) return [];
+    const label = el("span", {}, text.gap(missing - known));
+    const load = this.skipped.has(later) ? button(text.load, () => this.handlers.loadGap(earlier, later)) : null;
+    return [el("div", { role: "presentation", class: "gap" }, label, load)];
+  }
+
+  option(row) {
+    const { notification } = row;
+    const attempts = notification.attempts?.filter((id) => this.byKey.has(String(id))) ?? [];
+    const state = [row.key === this.markedKey, row.isCollected, attempts.length, this.expanded.has(row.key), this.leaders.has(row.key)].join();
+    if (row.element && row.elementState === state) return row.element;
+    row.elementState = state;
+    const length = bodyLength(notification);
+    const badges = [];
+    const badge = (kind, label) => badges.push(el("span", { class: `badge ${kind}` }, label));
+    if (row.isRefused) badge("bad", text.refusedRow);
+    if (notification.verification) badge(notification.verification.valid ? "good" : "bad", text.verdict[notification.verification.valid]);
+    if (attempts.length > 1) badge("plain", text.attempts(attempts.length));
+    if (row.isCollected) badge("plain", text.collected);
+    if (row.key === this.markedKey) badge("plain", text.marked);
+    row.size = length === null ? "?" : bytes(length);
+    row.ageElement = el("time", { dateTime: notification.receivedAt, title: notification.receivedAt });
+    row.element = el(
+      "div",
+      {
+        id: `row-${row.key}`, role: "option", "data-key": row.key,
+        class: this.leaders.has(row.key) ? "row earlier" : "row", "aria-selected": String(row === this.selected),
+      },
+      el("span", { class: `method m-${notification.method}` }, notification.method),
+      el("span", { class: "target" }, visible(row.target.slice(0, 300)), el("span", { class: "soft" }, visible(summary(notification)))),
+      el("span", { class: "badges" }, badges),
+      el("span", { class: row.status < 300 ? "status" : "status not-ok" }, String(row.status)),
+      el("span", { class: "size" }, row.size),
+      row.ageElement,
+    );
+    this.updateAge(row, Date.now());
+    return row.element;
+  }
+
+  updateAges() {
+    const now = Date.now();
+    for (const row of this.visibleRows?.slice(0, this.limit) ?? []) this.updateAge(row, now);
+  }
+
+  updateAge(row, now) {
+    if (!row.element) return;
+    const shown = age(now - row.at);
+    if (row.ageElement.textContent === shown) return;
+    row.ageElement.textContent = shown;
+    const name = text.option(row.notification.method, row.target.slice(0, 100), row.size, shown);
+    row.element.setAttribute("aria-label", [name, ...[...row.element.querySelectorAll(".badge")].map((b) => b.textContent)].join(", "));
+  }
+
+  // Selection
+
+  pressed(event) {
+    const key = event.target.closest("[data-key]")?.getAttribute("data-key");
+    if (key && event.button === 0) {
+      this.select(this.byKey.get(key));
+      this.handlers.open();
+    }
+  }
+
+  select(row) {
+    if (!row) return;
+    if (this.selected?.element) this.selected.element.setAttribute("aria-selected", "false");
+    this.selected = row;
+    this.showSelection();
+    row.element?.scrollIntoView({ block: "nearest" });
+    this.handlers.select(row);
+  }
+
+  showSelection() {
+    const element = this.selected?.element;
+    element?.setAttribute("aria-selected", "true");
+    if (element?.isConnected) this.element.setAttribute("aria-activedescendant", element.id);
+    else this.element.removeAttribute("aria-activedescendant");
+  }
+
+  /** Selects the row so many places further down. */
+  move(places) {
+    const rows = this.visibleRows?.slice(0, this.limit) ?? [];
+    const index = rows.indexOf(this.selected);
+    this.select(rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))]);
+  }
+
+  toNewest() {
+    this.scroller.scrollTop = 0;
+    this.noteNew(0);
+    this.select(this.newest);
+  }
+
+  /** Counts new rows that cannot be seen; 0: all were seen. */
+  noteNew(count) {
+    this.unseen = count === 0 ? 0 : this.unseen + count;
+    this.pill.hidden = this.unseen === 0;
+    this.pill.textContent = text.newRows(this.unseen);
+  }
+
+  scrolled() {
+    if (this.scroller.scrollTop === 0) this.noteNew(0);
+  }
+
+  mark(row) {
+    this.markedKey = row?.key ?? null;
+    this.paintSoon();
+  }
+
+  toggleAttempts(row) {
+    const { key } = this.leader(row);
+    if (!this.expanded.delete(key)) this.expanded.add(key);
+    this.refresh();
+  }
+
+  noteCollected(through) {
+    for (const row of this.rows) if (!row.isRefused && row.id <= through) row.isCollected = true;
+    this.paintSoon();
+  }
+}
+
+/** The beginning of a body that is text, on one line. */
+function summary(notification) {
+  return isBinary(notification) ? "" : notification.body.slice(0, 200).replaceAll(/\s+/g, " ").trim().slice(0, 80);
+}
+
+function countKnown(byKey, earlier, later) {
+  let count = 0;
+  for (let id = earlier + 1; id < later; id++) if (byKey.has(String(id))) count += 1;
+  return count;
+}

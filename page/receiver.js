@@ -1,0 +1,234 @@
+// Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
+
+import { endpoint } from "./api.js";
+import { button, dialog, el, tell, visible } from "./dom.js";
+import { text } from "./text.js";
+
+/** The handshakes, with their parameters. */
+const recipes = {
+  slack: [], meta: ["verify_token"], zoom: ["secret"], x: ["secret"], xero: ["secret"], asana: ["armed"], "microsoft-graph": [],
+  twitch: [], "event-grid": [], cloudevents: [], smartsheet: [], okta: [], dropbox: [], nylas: [], adobe: [], trello: [], sns: [],
+};
+
+const hmacFields = ["header", "algorithm", "encoding", "prefix"];
+
+/** The presets of signatures, with their members beside `tolerance_seconds` and `reject`. */
+const presets = {
+  "standard-webhooks": ["secret", "public_key"], github: ["secret"], stripe: ["secret"], slack: ["secret"], shopify: ["secret"],
+  twilio: ["secret"], gitlab: ["secret"], hmac: ["secret", ...hmacFields], "3dverse": ["public_key"],
+};
+
+const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
+
+const check = (label, isChecked) => {
+  const input = el("input", { type: "checkbox", checked: isChecked });
+  return { input, element: el("label", { class: "check" }, input, " ", label) };
+};
+
+const group = (title, ...content) => el("fieldset", {}, el("legend", {}, title), ...content);
+
+/** The one answer that the rules give to all; `null` if they do more. */
+function oneAnswer(responses) {
+  if (responses.length !== 1) return null;
+  const [rule] = responses;
+  const then = rule.then ?? {};
+  const isPlain = (rule.when === undefined || rule.when === null) && !rule.secret && !then.sequence;
+  return isPlain ? then : null;
+}
+
+function answers(settings) {
+  const { responses } = settings;
+  const one = oneAnswer(responses);
+  const mode = responses.length === 0 ? "empty" : one ? "one" : "rules";
+  const status = el("input", { type: "number", min: 200, max: 599, value: one?.status ?? 200 });
+  const delay = el("input", { type: "number", min: 0, max: 30000, value: one?.delay_ms ?? 0 });
+  const headers = el("textarea", { rows: 2, spellcheck: false, value: Object.entries(one?.headers ?? {}).map((pair) => pair.join(": ")).join("\n") });
+  const body = el("textarea", { rows: 3, spellcheck: false, value: one?.body ?? "" });
+  const rules = el("textarea", { rows: 10, spellcheck: false, value: JSON.stringify(responses, null, 2) });
+  const sections = {
+    empty: el("div", {}),
+    one: el(
+      "div", {},
+      el("div", { class: "row-of-fields" }, field(text.status, status), field(text.delay, delay)),
+      field(text.answerHeaders, headers), field(text.answerBody, body),
+    ),
+    rules: el("div", {}, field(text.rulesHint, rules)),
+  };
+  let chosen = mode;
+  const choose = (name) => {
+    chosen = name;
+    for (const [other, section] of Object.entries(sections)) section.hidden = other !== name;
+  };
+  const radios = Object.entries(text.answerModes).map(([name, label]) =>
+    el("label", { class: "check" }, el("input", { type: "radio", name: "answers", checked: name === mode, onchange: () => choose(name) }), " ", label),
+  );
+  choose(mode);
+  return {
+    element: group(text.answers, radios, Object.values(sections)),
+    read() {
+      if (chosen === "empty") return [];
+      if (chosen === "one") return [{ then: { status: Number(status.value), ...readHeaders(headers.value), body: body.value, delay_ms: Number(delay.value) } }];
+      try {
+        return JSON.parse(rules.value || "[]");
+      } catch (error) {
+        throw new Error(text.rulesNotJSON(error.message));
+      }
+    },
+  };
+}
+
+function readHeaders(string) {
+  const headers = {};
+  for (const line of string.split("\n").filter((line) => line.trim() !== "")) {
+    const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
+    if (name === undefined) throw new Error(text.headerFault(line));
+    headers[name] = value;
+  }
+  return { headers };
+}
+
+function handshakes(settings) {
+  const entries = Object.entries(recipes).map(([name, parameters]) => {
+    const set = settings.recipes.find((recipe) => recipe.name === name);
+    const { input, element } = check(name, set !== undefined);
+    const fields = parameters.map((parameter) => {
+      const isFlag = parameter === "armed";
+      const value = isFlag ? check(parameter, set?.armed ?? true) : null;
+      const control = value?.input ?? el("input", { value: set?.[parameter] ?? "", autocomplete: "off", spellcheck: false, "aria-label": `${name}: ${parameter}`, placeholder: parameter });
+      return { parameter, control, element: value?.element ?? control, read: () => (isFlag ? control.checked : control.value) };
+    });
+    const more = el("span", { hidden: !input.checked }, fields.map((one) => one.element));
+    input.addEventListener("change", () => (more.hidden = !input.checked));
+    const read = () => ({ name, ...Object.fromEntries(fields.map((one) => [one.parameter, one.read()])) });
+    return { input, read, element: el("div", { class: "recipe" }, element, more) };
+  });
+  return {
+    element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))),
+    read: () => entries.filter((entry) => entry.input.checked).map((entry) => entry.read()),
+  };
+}
+
+function verification(settings) {
+  const set = settings.verify;
+  const names = ["secret", "public_key", ...hmacFields, "tolerance_seconds"];
+  const inputs = Object.fromEntries(
+    names.map((name) => [name, el("input", { value: set?.[name] ?? "", autocomplete: "off", spellcheck: false })]),
+  );
+  const fields = Object.fromEntries(names.map((name) => [name, field(name, inputs[name])]));
+  const reject = check(text.reject, set?.reject ?? false);
+  const choice = el(
+    "select", { "aria-label": text.verify },
+    el("option", { value: "" }, text.noPreset),
+    Object.keys(presets).map((name) => el("option", { value: name, selected: set?.preset === name }, name)),
+  );
+  const more = el("div", {}, Object.values(fields), reject.element, el("p", { class: "about" }, text.keepSecret));
+  const applies = (name) => name === "tolerance_seconds" || (presets[choice.value] ?? []).includes(name);
+  const update = () => {
+    more.hidden = choice.value === "";
+    for (const name of names) fields[name].hidden = !applies(name);
+  };
+  choice.addEventListener("change", update);
+  update();
+  return {
+    element: group(text.verify, choice, more),
+    read() {
+      if (choice.value === "") return null;
+      const values = { preset: choice.value, reject: reject.input.checked };
+      for (const name of names) {
+        const value = inputs[name].value.trim();
+        if (applies(name) && value !== "") values[name] = name === "tolerance_seconds" ? Number(value) : value;
+      }
+      return values;
+    },
+  };
+}
+
+function others(settings) {
+  const enabled = check(text.enabled, settings.enabled);
+  const subpaths = check(text.subpaths, settings.subpaths);
+  const dropOldest = check(text.dropOldest, settings.overflow === "drop-oldest");
+  const cors = check(text.cors, settings.cors);
+  const pinned = check(text.pinned, settings.pinned);
+  const expires = el("input", { type: "number", min: 1, placeholder: settings.expires ?? "" });
+  const deliveryHeader = el("input", { value: settings.delivery_header ?? "", autocomplete: "off", spellcheck: false });
+  return {
+    element: group(
+      text.others, [enabled, subpaths, dropOldest, cors, pinned].map((one) => one.element), field(text.expires, expires), field(text.deliveryHeader, deliveryHeader),
+    ),
+    read: () => ({
+      enabled: enabled.input.checked,
+      subpaths: subpaths.input.checked,
+      overflow: dropOldest.input.checked ? "drop-oldest" : "refuse",
+      cors: cors.input.checked,
+      pinned: pinned.input.checked,
+      delivery_header: deliveryHeader.value.trim() || null,
+      ...(expires.value !== "" && { expires: Number(expires.value) }),
+    }),
+  };
+}
+
+/** Sends a request from this page, and shows what came back. */
+function trial(id) {
+  const method = el("select", {}, ["POST", "GET", "PUT", "PATCH", "DELETE"].map((name) => el("option", {}, name)));
+  const path = el("input", { placeholder: "?a=1", autocomplete: "off", spellcheck: false });
+  const body = el("textarea", { rows: 2, spellcheck: false, value: '{"hello": "world"}' });
+  const output = el("pre", { class: "code", hidden: true, "aria-live": "polite" });
+  const send = async () => {
+    const start = performance.now();
+    const hasBody = method.value !== "GET" && body.value !== "";
+    try {
+      const response = await fetch(endpoint.url(id) + path.value, {
+        method: method.value,
+        cache: "no-store",
+        headers: hasBody ? { "Content-Type": "application/json" } : {},
+        body: hasBody ? body.value : undefined,
+      });
+      const answer = await response.text();
+      const fields = [...response.headers].map(([name, value]) => `${name}: ${value}`);
+      const lines = [text.tryResult(response.status, Math.round(performance.now() - start)), ...fields, "", answer.slice(0, 20000)];
+      output.replaceChildren(...visible(lines.join("\n")));
+    } catch {
+      output.textContent = text.failed(text.noAnswer);
+    }
+    output.hidden = false;
+  };
+  return group(
+    text.tryTitle, el("p", { class: "about" }, text.tryHint),
+    el("div", { class: "row-of-fields" }, field(text.tryMethod, method), field(text.tryPath, path)),
+    field(text.tryBody, body), button(text.tryIt, send), output,
+  );
+}
+
+/** Shows the settings of an endpoint; `changed` is called after they were changed. */
+export async function receiver(id, changed) {
+  const settings = await endpoint.settings(id);
+  const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings) };
+  const rest = others(settings);
+  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
+  const apply = async (event) => {
+    event.preventDefault();
+    error.hidden = true;
+    try {
+      const body = rest.read();
+      for (const [name, section] of Object.entries(sections)) body[name] = section.read();
+      if (body.responses.length === 0) body.responses = null;
+      await endpoint.change(id, body);
+      tell(text.applied);
+      changed();
+    } catch (failure) {
+      error.textContent = failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message;
+      error.hidden = false;
+      error.scrollIntoView({ block: "nearest" });
+    }
+  };
+  const box = dialog(
+    text.receiverTitle,
+    el(
+      "form", { onsubmit: apply, noValidate: true },
+      sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, error,
+      el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, text.apply), button(text.close, () => box.close())),
+    ),
+    trial(id),
+  );
+  box.classList.add("wide");
+}
