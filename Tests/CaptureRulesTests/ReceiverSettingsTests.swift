@@ -54,6 +54,13 @@ func settings(_ text: String, changing current: ReceiverSettings = ReceiverSetti
         #expect(String(decoding: none.json, as: UTF8.self) == #"{"recipes": [], "responses": [], "verify": null}"#)
     }
 
+    @Test func `what an earlier version has stored stays readable`() throws {
+        let rules = #"[{"when": {"method": ["get"]}, "then": {"body": "{hmac-md5-hex:body}"}}]"#
+        let stored = try ReceiverSettings(json: Array("{\"responses\": \(rules)}".utf8), secrets: SettingSecrets())
+        #expect(stored.responses.rules.count == 1)
+        #expect(throws: SettingFaults.self) { try settings("{\"responses\": \(rules)}", changing: stored) }
+    }
+
     /// For each rule, the secret that it has after a client has sent rules back; `nil` if they were refused.
     private func secrets(of rules: String, changing stored: ReceiverSettings) -> [String]? {
         (try? settings("{\"responses\": [\(rules)]}", changing: stored))?.responses.rules.map {
@@ -84,6 +91,10 @@ func settings(_ text: String, changing current: ReceiverSettings = ReceiverSetti
             "{\"responses\": [\(rule("a", "one", status: 201)), \(rule("a", "two", status: 202))]}")
         #expect(secrets(of: rule("a", status: 202), changing: twins) == ["two"])
         #expect(secrets(of: rule("a", status: 203), changing: twins) == nil)
+        // Rules that cannot be told apart keep their secrets if nothing has changed.
+        let same = try settings("{\"responses\": [\(rule("a", "one")), \(rule("a", "two"))]}")
+        #expect(secrets(of: "\(rule("a")), \(rule("a"))", changing: same) == ["one", "two"])
+        #expect(secrets(of: rule("a"), changing: same) == nil)
     }
 
     @Test func `faults of all parts are reported together`() throws {

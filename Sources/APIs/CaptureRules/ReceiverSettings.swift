@@ -25,7 +25,7 @@ package struct ReceiverSettings: Sendable {
     package init(changing current: ReceiverSettings, by members: [JSON.Member]) throws(SettingFaults) {
         self = current
         let stored = current.secrets
-        var faults = SettingFaults()
+        var faults = SettingFaults(isStored: current.storedSecrets != nil)
         for member in members {
             switch member.name.lowercased() {
             case "recipes":

@@ -72,7 +72,9 @@ extension AnswerTemplate {
             faults.add(object.place(of: "body"), "a response with status \(status) has no body")
         }
         do throws(InvalidPlaceholder) {
-            body = try TextTemplate(text)
+            let body = try TextTemplate(text)
+            self.body = body
+            if let reason = body.unknownPlaceholder, !faults.isStored { faults.add(object.place(of: "body"), reason) }
         } catch {
             faults.add(object.place(of: "body"), error.reason)
         }
@@ -87,6 +89,7 @@ extension AnswerTemplate {
         }
         do throws(InvalidPlaceholder) {
             let value = try TextTemplate(text)
+            if let reason = value.unknownPlaceholder, !faults.isStored { faults.add(place, reason) }
             // RFC 9110, section 5.5.
             if text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
                 faults.add(place, "the value must not contain control characters")

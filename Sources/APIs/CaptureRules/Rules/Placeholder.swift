@@ -81,11 +81,7 @@ extension Placeholder {
         case "header": self = .header(try Self.name(rest, kind))
         case "form": self = .form(try Self.name(rest, kind))
         default:
-            guard kind.hasPrefix("hmac-") else { return nil }
-            guard let (algorithm, isHexadecimal) = Self.hmac(kind) else {
-                let known = Self.algorithms.map(\.rawValue).joined(separator: ", ")
-                throw InvalidPlaceholder("{\(kind):…} must be {hmac-A-E:…} with A one of \(known), and E hex or base64")
-            }
+            guard let (algorithm, isHexadecimal) = Self.hmac(kind) else { return nil }
             guard let source = try Placeholder(rest), !source.usesSecret else {
                 throw InvalidPlaceholder(
                     "{\(kind):…} must have json:…, query:…, header:…, form:… or body after its colon")

@@ -24,9 +24,11 @@ package struct ResponseRules: Sendable {
     init(_ json: JSON, replacing stored: ResponseRules, _ faults: inout SettingFaults) {
         var secrets = SettingSecrets()
         let known = StoredSecrets(of: stored)
-        for (index, rule) in (json.array ?? []).prefix(RuleLimits.rules).enumerated()
-        where rule["secret"] == .string(SettingSecrets.mask) {
-            secrets[Self.key(index)] = known.secret(for: rule)
+        let rules = (json.array ?? []).prefix(RuleLimits.rules)
+        let isUnchanged = known.areThose(of: rules)
+        for (index, rule) in rules.enumerated() where rule["secret"] == .string(SettingSecrets.mask) {
+            let key = Self.key(index)
+            secrets[key] = isUnchanged ? stored.secrets[key] : known.secret(for: rule)
         }
         self.init(json, secrets, &faults)
     }

@@ -94,7 +94,7 @@ extension RuleCondition {
                 continue
             }
             // nginx accepts no other methods.
-            if text != text.uppercased() {
+            if text != text.uppercased(), !faults.isStored {
                 faults.add("\(place)[\(index)]", "must be written in capital letters: \(text.uppercased())")
             }
             methods.append(text)

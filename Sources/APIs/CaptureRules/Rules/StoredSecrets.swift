@@ -15,22 +15,27 @@ struct StoredSecrets {
         }
     }
 
+    private let all: [JSON]
     /// The stored rules that have a secret.
     private let rules: [Rule]
 
     init(of stored: ResponseRules) {
+        all = (stored.json.array ?? []).map(\.sorted)
         rules = (stored.json.array ?? []).enumerated().compactMap { index, rule in
             stored.secrets[ResponseRules.key(index)].map { Rule(rule, secret: $0) }
         }
     }
 
-    /// The secret of the stored rule with the same condition and the same answer, or of those with the same condition, or
-    /// of all rules; `nil` if these have different secrets, or there are none.
+    /// Whether these are the stored rules, in their order: then each has the secret of its place.
+    func areThose(of rules: some Collection<JSON>) -> Bool { rules.map(\.sorted) == all }
+
+    /// The secret of the stored rule with the same condition and answer. If there is none: that of the rules with the same
+    /// condition, and otherwise that of all rules, provided that these share one. `nil` if they do not.
     func secret(for rule: JSON) -> String? {
         let wanted = Rule(rule)
-        let alike = rules.filter { $0.when == wanted.when }
-        let same = alike.filter { $0.then == wanted.then }
-        let candidates = !same.isEmpty ? same : !alike.isEmpty ? alike : rules
+        let sameCondition = rules.filter { $0.when == wanted.when }
+        let sameRule = sameCondition.filter { $0.then == wanted.then }
+        let candidates = !sameRule.isEmpty ? sameRule : !sameCondition.isEmpty ? sameCondition : rules
         let secrets = Set(candidates.map(\.secret))
         return secrets.count == 1 ? secrets.first : nil
     }

@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import JSON
 
 /// A text with placeholders. A brace that does not begin a placeholder is a brace: JSON needs no escapes.
@@ -30,6 +31,15 @@ struct TextTemplate: Sendable {
     }
 
     var isEmpty: Bool { pieces.isEmpty }
+
+    /// What is wrong with a text such as `{hmac-md5-hex:body}`, which is not a placeholder but was meant as one; `nil` if there
+    /// is none.
+    var unknownPlaceholder: String? {
+        let text = String(decoding: literal, as: UTF8.self)
+        guard let found = text.firstMatch(of: #/\{(hmac-[A-Za-z0-9-]*):/#) else { return nil }
+        let known = Placeholder.algorithms.map(\.rawValue).joined(separator: ", ")
+        return "{\(found.1):…} must be {hmac-A-E:…} with A one of \(known), and E hex or base64"
+    }
 
     var usesSecret: Bool {
         pieces.contains { if case .placeholder(let placeholder) = $0 { placeholder.usesSecret } else { false } }

@@ -8,8 +8,11 @@ package struct SettingFaults: Error, Equatable, Sendable {
     }
 
     package private(set) var faults: [Fault] = []
+    /// Whether the settings are those that a store has kept. What has been accepted before must stay readable, so faults that
+    /// earlier versions did not know are not reported then.
+    let isStored: Bool
 
-    package init() {}
+    package init(isStored: Bool = false) { self.isStored = isStored }
 
     mutating func add(_ place: String, _ reason: String) { faults.append(Fault(place: place, reason: reason)) }
 
