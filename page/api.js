@@ -1,6 +1,6 @@
 // The service's API, at the mount point that this page was loaded from.
 
-export const root = new URL(".", document.baseURI);
+const root = new URL(".", document.baseURI);
 
 /** An answer that is not a success. */
 export class Failure extends Error {
@@ -16,7 +16,7 @@ export class Failure extends Error {
  * @throws {Failure} for an answer that is not 2xx, with its text
  * @throws {TypeError} if there was no answer
  */
-export async function call(method, path, { body, signal } = {}) {
+async function call(method, path, { body, signal } = {}) {
   const response = await fetch(new URL(path, root), {
     method,
     signal,

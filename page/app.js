@@ -1,6 +1,7 @@
 // Shows the page that the address names: the first page, or the endpoint after the `#`. The id is never part of a path, so that it
 // is in no log and no referrer.
 
+import { idIn } from "./api.js";
 import { home } from "./home.js";
 import { Inspector } from "./inspect.js";
 import { remember } from "./recent.js";
@@ -12,6 +13,7 @@ let current = null;
 function open(id) {
   history.pushState(null, "", `inspect#${encodeURIComponent(id)}`);
   show();
+  main.focus();
 }
 
 function leave(event) {
@@ -19,19 +21,20 @@ function leave(event) {
   event.preventDefault();
   history.pushState(null, "", "./");
   show();
+  main.focus();
 }
 
 function show() {
   current?.close();
   current = null;
   document.body.className = "";
-  let id = "";
+  let id = null;
   try {
-    id = decodeURIComponent(location.hash.slice(1));
+    id = idIn(decodeURIComponent(location.hash.slice(1)));
   } catch {
     // Not an id.
   }
-  if (id === "") {
+  if (id === null) {
     document.title = text.title;
     main.replaceChildren(home(open));
     return;

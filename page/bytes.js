@@ -9,14 +9,6 @@ export function fromBase64(string) {
   return array;
 }
 
-export function toBase64(array) {
-  let binary = "";
-  for (let start = 0; start < array.length; start += 32768) {
-    binary += String.fromCharCode(...array.subarray(start, start + 32768));
-  }
-  return btoa(binary);
-}
-
 /** The body of a notification exactly as it was sent. */
 export function bodyBytes(notification) {
   return notification.bodyBase64 !== undefined ? fromBase64(notification.bodyBase64) : encoder.encode(notification.body);

@@ -15,13 +15,13 @@ const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202
 const encoder = new TextEncoder();
 
 /** A text in single quotes. */
-export const quoted = (string) => `'${string.replaceAll("'", `'\\''`)}'`;
+const quoted = (string) => `'${string.replaceAll("'", `'\\''`)}'`;
 
-/** The format of a `printf` that prints the bytes. */
+/** The format of a `printf` that prints the bytes. It has no `-`, as a format that begins with one is an option. */
 function octal(array) {
   const parts = [];
   for (const byte of array) {
-    const isPlain = byte >= 0x20 && byte < 0x7f && ![0x25, 0x27, 0x5c].includes(byte);
+    const isPlain = byte >= 0x20 && byte < 0x7f && ![0x25, 0x27, 0x2d, 0x5c].includes(byte);
     parts.push(isPlain ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`);
   }
   return parts.join("");
@@ -67,9 +67,13 @@ function address(notification) {
 export function curl(notification, url, file) {
   const body = bodyBytes(notification);
   const isText = notification.bodyBase64 === undefined && !unsafe.test(notification.body);
+  const { method, path, query } = notification;
+  const isHead = method === "HEAD" && body.length === 0;
+  const target = address(notification) ?? url + path + (query === null ? "" : `?${query}`);
   const lines = [
-    `curl --globoff --path-as-is ${notification.method === "HEAD" ? "--head" : `--request ${quoted(notification.method)}`}`,
-    argument(address(notification) ?? url),
+    `curl --globoff --path-as-is ${isHead ? "--head" : `--request ${quoted(method)}`}`,
+    // curl does not send what follows a number sign.
+    argument(target.replaceAll("#", "%23")),
     ...fields(notification),
   ];
   let start = "";

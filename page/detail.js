@@ -2,20 +2,23 @@
 
 import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "./bytes.js";
 import { curl } from "./curl.js";
-import { button, copy, el, save, tell, visible } from "./dom.js";
+import { button, copy, el, keepingFocus, save, tell, visible } from "./dom.js";
 import { pretty } from "./json.js";
 import { bytes, text, time } from "./text.js";
 
 // What is shown of a body; the download has the rest.
 const shownLength = 128 * 1024;
 const shownHexBytes = 16 * 1024;
+// More elements than this make a browser slow.
+const nodeLimit = 5000;
+const prettyLimit = 20000;
 
 const tabNames = ["body", "headers", "query", "meta"];
 
 export class Detail {
   /**
    * @param context `{id, url}` of the endpoint
-   * @param handlers `back()`, `mark(row)`, `toggleAttempts(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
+   * @param handlers `back()`, `mark(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
    */
   constructor(context, handlers) {
     this.context = context;
@@ -27,7 +30,7 @@ export class Detail {
         role: "tab", id: `tab-${name}`, "aria-controls": "panel", "aria-keyshortcuts": String(index + 1),
       }),
     );
-    this.tabList = el("div", { role: "tablist", "aria-label": text.list, onkeydown: (event) => this.tabKey(event) }, this.tabButtons);
+    this.tabList = el("div", { role: "tablist", "aria-label": text.details, onkeydown: (event) => this.tabKey(event) }, this.tabButtons);
     this.panel = el("div", { id: "panel", role: "tabpanel", tabIndex: 0 });
     this.head = el("div", { class: "detail-head" });
     this.element = el("section", { id: "detail", "aria-label": text.title }, el("p", { class: "empty" }, text.choose));
@@ -38,12 +41,18 @@ export class Detail {
     this.row = row;
     this.element.setAttribute("aria-label", `${row.notification.method} ${row.target.slice(0, 100)}`);
     this.renderHead();
-    this.element.replaceChildren(this.head, this.tabList, this.panel);
+    if (!this.panel.isConnected) this.element.replaceChildren(this.head, this.tabList, this.panel);
     this.showTab(this.tab);
+  }
+
+  /** Shows the head again if the attempts of the delivery have become more. */
+  updateHead() {
+    if (this.row && this.handlers.attemptsOf(this.row).length !== this.attemptCount) this.renderHead();
   }
 
   renderHead() {
     const { row } = this;
+    this.attemptCount = this.handlers.attemptsOf(row).length;
     const { notification } = row;
     const isMarked = this.handlers.isMarked(row);
     const actions = [
@@ -52,12 +61,13 @@ export class Detail {
       button(text.download, () => this.download(), { title: text.downloadTitle }),
       button(isMarked ? text.unmark : text.mark, () => this.handlers.mark(row), { title: text.markTitle, "aria-keyshortcuts": "d" }),
     ];
-    this.head.replaceChildren(
+    const content = [
       button(text.back, () => this.handlers.back(), { class: "back" }),
       el("h2", {}, el("span", { class: "method" }, notification.method), " ", visible(row.target.slice(0, 500))),
       el("div", { class: "actions" }, actions),
       ...this.notices(),
-    );
+    ];
+    keepingFocus(this.head, () => this.head.replaceChildren(...content));
   }
 
   notices() {
@@ -93,7 +103,7 @@ export class Detail {
     this.panel.setAttribute("aria-labelledby", `tab-${name}`);
     if (!this.row) return;
     const content = { body: () => this.body(), headers: () => this.headers(), query: () => this.query(), meta: () => this.meta() }[name]();
-    this.panel.replaceChildren(...[content].flat());
+    keepingFocus(this.panel, () => this.panel.replaceChildren(...[content].flat()));
     this.panel.scrollTop = 0;
   }
 
@@ -137,9 +147,9 @@ export class Detail {
 
   prettyBody() {
     const { body } = this.row.notification;
-    const isCut = body.length > shownLength;
-    const pieces = isCut ? null : pretty(body);
-    if (pieces === null) return this.rawBody();
+    const pieces = body.length > shownLength ? null : pretty(body);
+    // Too much for the document: shown as it was sent.
+    if (pieces === null || pieces.length > prettyLimit) return this.rawBody();
     const nodes = pieces.map(({ kind, text }) => (kind === "space" ? text : el("span", { class: `json-${kind}` }, visible(text))));
     return el("pre", { class: "code" }, nodes);
   }
@@ -147,10 +157,12 @@ export class Detail {
   rawBody() {
     const { notification } = this.row;
     const shown = notification.body.slice(0, shownLength);
+    const nodes = visible(shown);
     const notes = [];
-    if (shown.length < notification.body.length) notes.push(el("p", { class: "notice plain" }, text.cut(bytes(shownLength), bytes(notification.body.length))));
+    if (nodes.length > nodeLimit) notes.push(el("p", { class: "notice plain" }, text.manyHidden));
+    if (shown.length < notification.body.length) notes.push(el("p", { class: "notice plain" }, text.cut(text.characters(shownLength), text.characters(notification.body.length))));
     if (notification.bodyBase64 !== undefined) notes.push(el("p", { class: "about" }, text.notUTF8));
-    return [...notes, el("pre", { class: "code" }, visible(shown))];
+    return [...notes, el("pre", { class: "code" }, nodes.slice(0, nodeLimit))];
   }
 
   hexBody() {
@@ -166,7 +178,7 @@ export class Detail {
       el(
         "tr", {},
         el("th", { scope: "row" }, visible(part.name ?? "")),
-        el("td", {}, el("pre", {}, part.value === null ? text.cut("0 B", bytes(part.bytes)) : visible(part.value.slice(0, shownLength)))),
+        el("td", {}, el("pre", {}, part.value === null ? text.partNotShown : visible(part.value.slice(0, shownLength)))),
         parts ? [el("td", {}, visible(part.filename ?? "")), el("td", {}, visible(part.contentType ?? ""))] : null,
         el("td", { class: "number" }, bytes(part.bytes)),
       ),
@@ -250,7 +262,7 @@ export class Detail {
 
 const isMultipart = (notification) => /^\s*multipart\//i.test(header(notification, "content-type") ?? "");
 
-/** Why a signature is wrong, with what must be signed and what came. */
+/** Why a signature is wrong, with the content to sign and the signature received. */
 function explanation({ valid, reason, base, baseBytes, expected, received }) {
   if (valid) return null;
   const facts = [[text.signedBytes(baseBytes), base], [text.expected, expected], [text.received, received]]

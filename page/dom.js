@@ -9,15 +9,18 @@ export function el(name, properties = {}, ...children) {
   for (const [key, value] of Object.entries(properties)) {
     if (value === undefined || value === null) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (/^(class|role|for|list|data-|aria-)/.test(key)) element.setAttribute(key, value);
+    else if (/^(class|role|for|data-|aria-)/.test(key)) element.setAttribute(key, value);
     else element[key] = value;
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  // One by one: a call has no room for a hundred thousand arguments.
+  for (const child of children.flat(Infinity)) {
+    if (child !== null && child !== undefined && child !== false) element.append(child);
+  }
   return element;
 }
 
 // Characters that would change how other text looks, or would not be seen.
-const hidden = /[\u0000-\u0008\u000b\u000c\u000d\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
+const hidden = /[\u0000-\u0008\u000b\u000c\u000d\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufe0f\ufeff\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
 
 /** The text as nodes, with hidden characters made visible. */
 export function visible(string) {
@@ -32,6 +35,14 @@ export function visible(string) {
   }
   if (end < string.length) nodes.push(end === 0 ? string : string.slice(end));
   return nodes;
+}
+
+/** Does something that replaces buttons in an element, and keeps the focus at the same place among them. */
+export function keepingFocus(element, action) {
+  const buttons = () => [...element.querySelectorAll("button")];
+  const index = buttons().indexOf(document.activeElement);
+  action();
+  if (index >= 0) buttons()[index]?.focus();
 }
 
 export function button(label, onclick, properties = {}) {

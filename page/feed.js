@@ -1,15 +1,16 @@
 // Follows an endpoint: by requests that wait at the service until there is something new after the last id seen. Nothing is
-// consumed. A gap shows in the ids, so it is reported and not guessed.
+// consumed. Ids are consecutive, so a missing id is a gap.
 
 import { Failure, endpoint } from "./api.js";
 
 const waitSeconds = 30;
 const pauses = [1, 2, 5, 10];
+const settleMilliseconds = 300;
 const settingsInterval = 5000;
 const hiddenLimit = 5 * 60000;
 export const pageSize = 200;
-// A look returns at most so many. If it does, requests arrive faster than they can be read one by one: the page then takes the
-// newest, less often, and shows what it has left out as a gap that can be loaded.
+// The most notifications per look. If a look returns that many, the page is behind: it goes on with the newest, less often, and
+// shows a gap that can be loaded.
 const lookLimit = 100;
 const shortestPause = 100;
 const longestPause = 1000;
@@ -41,6 +42,7 @@ export class Feed {
     addEventListener("online", () => this.restart(), { signal });
     addEventListener("offline", () => this.restart(), { signal });
     this.ticker = setInterval(() => this.tick(), 1000);
+    this.visibilityChanged();
     this.run();
   }
 
@@ -81,11 +83,11 @@ export class Feed {
 
   tick() {
     const now = Date.now();
-    // The machine has slept: the connection may be dead without a word.
+    // The machine has slept: the connection may be dead without an error.
     if (now - this.lastTick > 15000) this.restart();
     this.lastTick = now;
     if (this.state === "reconnecting") this.setState("reconnecting", this.detail);
-    // If this fails, so does the look that is waiting, and that is reported.
+    // A failure is not reported: the look that is waiting is what counts.
     if (this.state === "live" && now - this.settingsAt >= settingsInterval) this.takeSettings().catch(() => {});
   }
 
@@ -140,13 +142,20 @@ export class Feed {
     } else if (this.state !== "live") {
       await this.takeSettings();
     }
-    if (this.state !== "live") this.setState("live");
-    this.failures = 0;
     const query = this.isBehind ? { before: newest } : { after: this.cursor, wait: waitSeconds };
-    const rows = await endpoint.look(this.id, { ...query, limit: lookLimit }, this.signal(waitSeconds + 15));
+    const looking = endpoint.look(this.id, { ...query, limit: lookLimit }, this.signal(waitSeconds + 15));
+    // A look that is refused is refused at once.
+    if (this.state !== "live") {
+      await Promise.race([looking, new Promise((resolve) => setTimeout(resolve, settleMilliseconds))]);
+      this.setState("live");
+    }
+    this.failures = 0;
+    const rows = await looking;
     const fresh = rows.filter(({ id }) => id > this.cursor);
-    if (fresh.length > 0) this.listener.onRows(fresh, { hasSkipped: this.isBehind && fresh[0].id > this.cursor + 1 });
+    const hasSkipped = this.isBehind && fresh.length > 0 && fresh[0].id > this.cursor + 1;
+    // First, so that a fault of the page does not have the same rows come again.
     this.cursor = fresh.at(-1)?.id ?? this.cursor;
+    if (fresh.length > 0) this.listener.onRows(fresh, { hasSkipped });
     this.isBehind = fresh.length === lookLimit;
     this.pauseMilliseconds = this.isBehind ? Math.min(longestPause, 2 * this.pauseMilliseconds) : shortestPause;
     if (fresh.length > 0) await this.sleep(this.pauseMilliseconds);

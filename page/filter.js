@@ -1,5 +1,5 @@
 // The language of the filter: words, and terms such as `method:post status:503 header:x-sig size:>1k is:refused`. A request is
-// shown if it fits all of them; a `-` before a term turns it around.
+// shown if it fits all of them; a `-` before a term negates it.
 
 import { bodyLength } from "./bytes.js";
 
@@ -25,7 +25,7 @@ const keywords = {
     return /^\d{3}$/.test(value) ? (row) => row.status === Number(value) : null;
   },
   header(value) {
-    const [name, wanted] = value.split("=", 2);
+    const [, name, wanted] = /^([^=]*)(?:=(.*))?$/s.exec(value);
     return (row) =>
       row.notification.headers.some(
         (field) => field.name.toLowerCase().includes(name) && (wanted === undefined || field.value.toLowerCase().includes(wanted)),
@@ -60,7 +60,7 @@ function words(row) {
 export function parseFilter(string) {
   const tests = [];
   let fault = null;
-  for (const [term, , quotedWord] of string.matchAll(/-?(?:\w+:)?(?:("([^"]*)")|\S+)/g)) {
+  for (const [term] of string.matchAll(/-?(?:\w+:)?(?:"[^"]*"|\S+)/g)) {
     const isNegative = term.length > 1 && term.startsWith("-");
     const plain = (isNegative ? term.slice(1) : term).toLowerCase();
     const [, keyword, value] = /^(\w+):(.+)$/.exec(plain) ?? [];
@@ -68,7 +68,7 @@ export function parseFilter(string) {
     if (keyword && Object.hasOwn(keywords, keyword)) {
       test = keywords[keyword](value.replaceAll('"', ""));
     } else {
-      const word = quotedWord === undefined ? plain : quotedWord.toLowerCase();
+      const word = plain.replaceAll('"', "");
       test = (row) => words(row).includes(word);
     }
     if (!test) fault ??= term;

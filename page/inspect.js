@@ -22,6 +22,7 @@ export class Inspector {
     this.announced = { count: 0, at: 0 };
     this.list = new RequestList({
       select: (row) => this.detail.show(row),
+      chosen: (row) => row !== this.list.newest && this.setFollowing(false),
       open: () => document.body.classList.add("shows-detail"),
       loadGap: (after, through) => this.attempt(() => this.loadGap(after, through)),
       loadOlder: () => this.attempt(() => this.loadOlder()),
@@ -31,7 +32,6 @@ export class Inspector {
       back: () => this.back(),
       mark: (row) => this.mark(row),
       isMarked: (row) => this.list.markedKey === row.key,
-      toggleAttempts: (row) => this.list.toggleAttempts(row),
       attemptsOf: (row) => this.attemptsOf(row),
       select: (key) => this.list.select(this.list.byKey.get(key)),
     });
@@ -47,7 +47,10 @@ export class Inspector {
     this.showEmpty();
     this.feed = new Feed(this.id, {
       onRows: (notifications, how) => this.arrived(notifications, how),
-      onRefused: (notifications) => this.list.add(notifications.map((one) => makeRow(one, true))),
+      onRefused: (notifications) => {
+        this.list.add(notifications.map((one) => makeRow(one, true)));
+        this.showEmpty();
+      },
       onSettings: (settings) => this.takeSettings(settings),
       onState: (state, detail) => this.showState(state, detail),
     });
@@ -57,6 +60,7 @@ export class Inspector {
     this.feed?.close();
     this.list.close();
     clearInterval(this.clock);
+    clearTimeout(this.announced.timer);
     document.removeEventListener("keydown", this.keys);
   }
 
@@ -114,6 +118,7 @@ export class Inspector {
     this.stateElement.title = reason ?? "";
     if (this.state !== state && (state === "live" || state === "reconnecting")) announce(shown);
     this.state = state;
+    this.pauseButton.disabled = state === "gone";
     if (state === "gone") {
       tell(this.list.rows.length > 0 ? text.goneText : text.neverThere, true);
       this.showEmpty();
@@ -125,7 +130,6 @@ export class Inspector {
     const { pending, limits } = settings;
     this.showRoom(pending.notifications);
     this.roomElement.title = text.roomTitle(bytes(pending.bytes), bytes(limits.bytes));
-    this.settingsRows = pending.notifications;
     this.showLife();
     this.showEmpty();
   }
@@ -151,7 +155,7 @@ export class Inspector {
   arrived(notifications, { isFirst = false, hasSkipped = false }) {
     const rows = notifications.map((one) => makeRow(one));
     const selected = this.list.selected;
-    this.list.hasOlder ||= isFirst && rows.length === pageSize;
+    this.list.hasOlder ||= isFirst && this.settings.pending.notifications > rows.length;
     this.list.add(rows, { hasSkipped });
     if (rows.length === 0) return this.showEmpty();
     if (!isFirst) {
@@ -160,8 +164,8 @@ export class Inspector {
     }
     this.showEmpty();
     if (this.isFollowing || selected === null) this.followNewest(rows.at(-1));
-    else if (this.list.scroller.scrollTop > 0 || selected !== null) this.list.noteNew(isFirst ? 0 : rows.length);
-    if (selected && !this.isFollowing) this.detail.renderHead();
+    else if (!isFirst) this.list.noteNew(rows.filter((row) => this.list.test?.(row) ?? true).length);
+    this.detail.updateHead();
   }
 
   followNewest(row) {
@@ -189,7 +193,7 @@ export class Inspector {
 
   async loadOlder() {
     const older = await endpoint.look(this.id, { before: this.list.oldestID ?? newest, limit: pageSize });
-    this.list.hasOlder = older.length === pageSize;
+    this.list.hasOlder = older.length > 0;
     this.list.limit += older.length;
     this.list.add(older.map((one) => makeRow(one)));
   }
@@ -198,7 +202,7 @@ export class Inspector {
     const found = await endpoint.look(this.id, { after, limit: 1000 });
     const rows = found.filter(({ id }) => id < through).map((one) => makeRow(one));
     // What is still missing after a look that went beyond the gap is not there any more.
-    if (rows.length < found.length || found.length < 1000) this.list.skipped.delete(through);
+    if (found.length === 0 || found.at(-1).id >= through) this.list.skipped.delete(through);
     this.list.limit += rows.length;
     this.list.add(rows);
   }
@@ -272,10 +276,14 @@ export class Inspector {
   }
 
   toggleFollow() {
-    this.isFollowing = !this.isFollowing;
+    this.setFollowing(!this.isFollowing);
     setting("follow", String(this.isFollowing));
-    this.showFollow();
     if (this.isFollowing) this.list.toNewest();
+  }
+
+  setFollowing(isFollowing) {
+    this.isFollowing = isFollowing;
+    this.showFollow();
   }
 
   showFollow() {
@@ -303,28 +311,29 @@ export class Inspector {
     save(`${this.id.slice(0, 8)}.${kind}`, JSON.stringify(content, null, 2), "application/json");
   }
 
-  /** Everything that waits at the endpoint, oldest first. */
-  async everything() {
+  /** What waits at the endpoint up to an id, oldest first. */
+  async everything(through) {
     const all = [];
     for (;;) {
       const some = await endpoint.look(this.id, { after: all.at(-1)?.id ?? 0, limit: 1000 });
-      if (some.length === 0) return all;
-      all.push(...some);
+      all.push(...some.filter(({ id }) => id <= through));
+      if (some.length === 0 || some.at(-1).id >= through) return all;
     }
   }
 
   async collect() {
-    const { pending } = await endpoint.settings(this.id);
+    const { pending, newest: through } = await endpoint.settings(this.id);
     if (pending.notifications === 0) return tell(text.nothingToCollect);
     const finish = async (isSaved) => {
       box.close();
       await this.attempt(async () => {
-        const all = await this.everything();
-        if (all.length === 0) return;
-        if (isSaved) save(`${this.id.slice(0, 8)}-collected.json`, JSON.stringify({ notifications: all }, null, 2), "application/json");
-        await endpoint.acknowledge(this.id, all.at(-1).id);
-        this.list.noteCollected(all.at(-1).id);
-        tell(text.collectedNote(all.length));
+        if (isSaved) {
+          const notifications = await this.everything(through);
+          save(`${this.id.slice(0, 8)}-collected.json`, JSON.stringify({ notifications }, null, 2), "application/json");
+        }
+        await endpoint.acknowledge(this.id, through);
+        this.list.noteCollected(through);
+        tell(text.collectedNote(pending.notifications));
         await this.feed.takeSettings();
       });
     };
@@ -353,13 +362,16 @@ export class Inspector {
 
   help() {
     const rows = text.keys.map(([keys, what]) => [el("dt", {}, keys.split(" ").map((key) => el("kbd", {}, key))), el("dd", {}, what)]);
-    const box = dialog(text.keysTitle, el("dl", { class: "keys" }, rows), el("div", { class: "buttons" }, button(text.close, () => box.close())));
+    const isOn = el("input", { type: "checkbox", checked: setting("keys") !== "off", onchange: () => setting("keys", isOn.checked ? "on" : "off") });
+    const use = el("label", { class: "check" }, isOn, " ", text.useKeys);
+    const box = dialog(text.keysTitle, el("dl", { class: "keys" }, rows), use, el("div", { class: "buttons" }, button(text.close, () => box.close())));
   }
 
   // Keys
 
   keyPressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key.length === 1 && setting("keys") === "off") return;
     const { target } = event;
     if (target.matches("input, textarea, select")) {
       if (event.key === "Escape") target.blur();

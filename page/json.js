@@ -6,7 +6,7 @@ const token = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-
 const kinds = ["", "string", "number", "word", "mark"];
 
 /** The tokens of a JSON text as `{kind, text}`; `null` if it is not JSON. */
-export function tokens(string) {
+function tokens(string) {
   const found = [];
   let end = 0;
   token.lastIndex = 0;
@@ -27,11 +27,11 @@ function isJSON(string) {
   }
 }
 
-const depthLimit = 200;
+const depthLimit = 40;
 
 /**
  * The text indented, as pieces `{kind, text}` whose texts together are the result; `null` if it is not JSON. Beyond a depth of
- * 200 it is not indented further.
+ * 40 it is not indented further.
  */
 export function pretty(string) {
   const all = tokens(string);

@@ -1,5 +1,5 @@
-// The list of requests: newest first, and at most as many in the document as were asked for. The rows themselves stay in
-// memory, so that the filter searches all of them.
+// The list of requests, newest first. The document has the newest 200, and more on request. All rows stay in memory, so that the
+// filter searches all of them.
 
 import { bodyLength, isBinary } from "./bytes.js";
 import { button, el, visible } from "./dom.js";
@@ -9,6 +9,8 @@ const rowsShown = 200;
 // The filter works in slices of this many milliseconds, so that the page stays responsive with many requests.
 const sliceMilliseconds = 12;
 const repaintMilliseconds = 100;
+// Older rows are dropped; they can be loaded again.
+const rowLimit = 20000;
 
 /** A request as the list has it. */
 export function makeRow(notification, isRefused = false) {
@@ -33,7 +35,7 @@ function milliseconds(iso) {
 
 export class RequestList {
   /**
-   * @param handlers `select(row)`, `open()`, `loadGap(afterID, throughID)` and `loadOlder()`
+   * @param handlers `select(row)`, `chosen(row)`, `open()`, `loadGap(after, through)`, `loadOlder()`, `painted(shown, all)`
    */
   constructor(handlers) {
     this.handlers = handlers;
@@ -41,7 +43,6 @@ export class RequestList {
     this.byKey = new Map();
     // Attempts of a delivery are one item: for each earlier attempt, the newest one.
     this.leaders = new Map();
-    this.expanded = new Set();
     this.skipped = new Set();
     this.selected = null;
     this.markedKey = null;
@@ -66,6 +67,7 @@ export class RequestList {
 
   /** Adds requests; those that are known already are replaced. */
   add(rows, { hasSkipped = false } = {}) {
+    // Until a gap is loaded or filled, it is known by the id after it.
     if (hasSkipped && rows.length > 0) this.skipped.add(rows[0].id);
     let isInOrder = true;
     for (const row of rows) {
@@ -83,6 +85,13 @@ export class RequestList {
       }
     }
     if (!isInOrder) this.rows.sort((a, b) => a.at - b.at || a.id - b.id);
+    for (const row of this.rows.splice(0, Math.max(0, this.rows.length - rowLimit))) {
+      this.byKey.delete(row.key);
+      this.leaders.delete(row.key);
+      this.hasOlder = true;
+    }
+    // The rows in view stay there.
+    if (this.scroller.scrollTop > 0) this.limit += rows.length;
     this.refresh();
   }
 
@@ -109,47 +118,58 @@ export class RequestList {
 
   // What is shown
 
-  /** Finds out what is to be shown, in slices, and shows it. */
+  /** Finds out what is to be shown, and shows it. What changes meanwhile has it done again. */
   async refresh() {
-    const run = (this.run = (this.run ?? 0) + 1);
-    const shown = [];
+    this.isStale = true;
+    if (this.isRefreshing) return;
+    this.isRefreshing = true;
+    while (this.isStale) {
+      this.isStale = false;
+      this.visibleRows = await this.search();
+      this.paintSoon();
+    }
+    this.isRefreshing = false;
+  }
+
+  /** The rows to show, newest first. A filter is tested in slices. */
+  async search() {
+    const { test } = this;
+    if (!test) return this.rows.filter((row) => this.isTop(row)).reverse();
+    const found = [];
+    const rows = this.rows.slice();
     let start = performance.now();
-    for (let index = this.rows.length - 1; index >= 0; index--) {
-      const row = this.rows[index];
-      if (this.test ? this.test(row) : this.isTop(row)) shown.push(row);
-      if (this.test && performance.now() - start > sliceMilliseconds) {
+    for (let index = rows.length - 1; index >= 0 && test === this.test; index--) {
+      if (test(rows[index])) found.push(rows[index]);
+      if (performance.now() - start > sliceMilliseconds) {
         await new Promise((resolve) => setTimeout(resolve));
-        if (run !== this.run) return;
         start = performance.now();
       }
     }
-    this.visibleRows = shown;
-    this.paintSoon();
+    return found;
   }
 
+  /** Whether it is shown without a filter: earlier attempts are part of the newest one. */
   isTop(row) {
-    const leader = this.leaders.get(row.key);
-    return leader === undefined || this.expanded.has(this.leader(row).key);
+    return !this.leaders.has(row.key);
   }
 
   paintSoon() {
     if (this.paintTimer) return;
     const wait = Math.max(0, repaintMilliseconds - (performance.now() - (this.paintedAt ?? 0)));
-    this.paintTimer = setTimeout(() => {
-      this.paintTimer = null;
-      requestAnimationFrame(() => this.paint());
-    }, wait);
+    // In a hidden tab the frame comes when the tab is shown again.
+    this.paintTimer = setTimeout(() => requestAnimationFrame(() => this.paint()), wait);
   }
 
   paint() {
+    this.paintTimer = null;
     this.paintedAt = performance.now();
     const rows = this.visibleRows.slice(0, this.limit);
     const wanted = [];
     let later = null;
     for (const row of rows) {
       if (!this.test && !row.isRefused) {
-        if (later !== null) wanted.push(...this.gap(row.id, later));
-        later = row.id;
+        if (later !== null && row.id < later) wanted.push(...this.gap(row.id, later));
+        later = Math.min(later ?? row.id, row.id);
       }
       wanted.push(this.option(row));
     }
@@ -166,14 +186,22 @@ export class RequestList {
   /** Makes the children of the list those that are wanted. What stays is not touched, and what is in view stays in its place. */
   replace(wanted) {
     const { scroller, element } = this;
-    const anchor = scroller.scrollTop > 0 ? [...element.children].find((child) => child.offsetTop >= scroller.scrollTop) : null;
-    const before = anchor?.offsetTop;
     const keep = new Set(wanted);
-    for (const child of [...element.children]) if (!keep.has(child)) child.remove();
+    const top = (child) => child.getBoundingClientRect().top;
+    const children = [...element.children];
+    const anchor = scroller.scrollTop > 0 ? children.find((child) => keep.has(child) && top(child) >= top(scroller)) : null;
+    const before = anchor && top(anchor);
+    for (const child of children) if (!keep.has(child)) this.drop(child);
     wanted.forEach((child, index) => {
       if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
     });
-    if (anchor?.isConnected) scroller.scrollTop += anchor.offsetTop - before;
+    if (anchor) scroller.scrollTop += top(anchor) - before;
+  }
+
+  drop(child) {
+    child.remove();
+    const row = this.byKey.get(child.getAttribute("data-key"));
+    if (row?.element === child) row.element = null;
   }
 
   moreButton(label, onclick) {
@@ -190,15 +218,16 @@ export class RequestList {
     // The attempts that are hidden are not missing.
     const known = missing > 0 && missing < 10000 ? countKnown(this.byKey, earlier, later) : 0;
     if (missing - known <= 0) return [];
-    const label = el("span", {}, text.gap(missing - known));
-    const load = this.skipped.has(later) ? button(text.load, () => this.handlers.loadGap(earlier, later)) : null;
+    const isSkipped = this.skipped.has(later);
+    const label = el("span", {}, (isSkipped ? text.skipped : text.gap)(missing - known));
+    const load = isSkipped ? button(text.load, () => this.handlers.loadGap(earlier, later)) : null;
     return [el("div", { role: "presentation", class: "gap" }, label, load)];
   }
 
   option(row) {
     const { notification } = row;
     const attempts = notification.attempts?.filter((id) => this.byKey.has(String(id))) ?? [];
-    const state = [row.key === this.markedKey, row.isCollected, attempts.length, this.expanded.has(row.key), this.leaders.has(row.key)].join();
+    const state = [row.key === this.markedKey, row.isCollected, attempts.length, this.leaders.has(row.key)].join();
     if (row.element && row.elementState === state) return row.element;
     row.elementState = state;
     const length = bodyLength(notification);
@@ -247,13 +276,21 @@ export class RequestList {
   pressed(event) {
     const key = event.target.closest("[data-key]")?.getAttribute("data-key");
     if (key && event.button === 0) {
-      this.select(this.byKey.get(key));
+      this.choose(this.byKey.get(key));
       this.handlers.open();
     }
   }
 
+  /** Selects a row for the user. */
+  choose(row) {
+    if (!row) return;
+    this.handlers.chosen(row);
+    this.select(row);
+  }
+
   select(row) {
     if (!row) return;
+    if (row === this.newest) this.noteNew(0);
     if (this.selected?.element) this.selected.element.setAttribute("aria-selected", "false");
     this.selected = row;
     this.showSelection();
@@ -272,7 +309,7 @@ export class RequestList {
   move(places) {
     const rows = this.visibleRows?.slice(0, this.limit) ?? [];
     const index = rows.indexOf(this.selected);
-    this.select(rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))]);
+    this.choose(rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))]);
   }
 
   toNewest() {
@@ -295,12 +332,6 @@ export class RequestList {
   mark(row) {
     this.markedKey = row?.key ?? null;
     this.paintSoon();
-  }
-
-  toggleAttempts(row) {
-    const { key } = this.leader(row);
-    if (!this.expanded.delete(key)) this.expanded.add(key);
-    this.refresh();
   }
 
   noteCollected(through) {

@@ -15,8 +15,15 @@ const hmacFields = ["header", "algorithm", "encoding", "prefix"];
 /** The presets of signatures, with their members beside `tolerance_seconds` and `reject`. */
 const presets = {
   "standard-webhooks": ["secret", "public_key"], github: ["secret"], stripe: ["secret"], slack: ["secret"], shopify: ["secret"],
-  twilio: ["secret"], gitlab: ["secret"], hmac: ["secret", ...hmacFields], "3dverse": ["public_key"],
+  twilio: ["secret"], gitlab: ["secret"], hmac: ["secret", ...hmacFields], "3dverse": ["public_key", "header", "timestamp_header"],
 };
+
+function readTolerance(string) {
+  if (!/^\d+$/.test(string.trim())) throw new Error(text.toleranceFault);
+  return Number(string);
+}
+
+const timed = ["standard-webhooks", "stripe", "slack", "3dverse"];
 
 const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
 
@@ -69,9 +76,11 @@ function answers(settings) {
       if (chosen === "empty") return [];
       if (chosen === "one") return [{ then: { status: Number(status.value), ...readHeaders(headers.value), body: body.value, delay_ms: Number(delay.value) } }];
       try {
-        return JSON.parse(rules.value || "[]");
+        const parsed = JSON.parse(rules.value || "[]");
+        if (!Array.isArray(parsed)) throw new Error(text.rulesNotList);
+        return parsed;
       } catch (error) {
-        throw new Error(text.rulesNotJSON(error.message));
+        throw error instanceof SyntaxError ? new Error(text.rulesNotJSON(error.message)) : error;
       }
     },
   };
@@ -99,21 +108,27 @@ function handshakes(settings) {
     });
     const more = el("span", { hidden: !input.checked }, fields.map((one) => one.element));
     input.addEventListener("change", () => (more.hidden = !input.checked));
-    const read = () => ({ name, ...Object.fromEntries(fields.map((one) => [one.parameter, one.read()])) });
-    return { input, read, element: el("div", { class: "recipe" }, element, more) };
+    const read = () => ({ ...set, name, ...Object.fromEntries(fields.map((one) => [one.parameter, one.read()])) });
+    return { name, input, read, element: el("div", { class: "recipe" }, element, more) };
   });
   return {
     element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))),
-    read: () => entries.filter((entry) => entry.input.checked).map((entry) => entry.read()),
+    // Of several recipes that could answer, the first one does: those that are set keep their order.
+    read() {
+      const place = ({ name }) => (settings.recipes.findIndex((recipe) => recipe.name === name) + 1 || Infinity);
+      return entries.filter((entry) => entry.input.checked).sort((a, b) => place(a) - place(b) || 0).map((entry) => entry.read());
+    },
   };
 }
 
 function verification(settings) {
   const set = settings.verify;
-  const names = ["secret", "public_key", ...hmacFields, "tolerance_seconds"];
-  const inputs = Object.fromEntries(
-    names.map((name) => [name, el("input", { value: set?.[name] ?? "", autocomplete: "off", spellcheck: false })]),
-  );
+  const names = ["secret", "public_key", ...hmacFields, "timestamp_header", "tolerance_seconds"];
+  const input = (name) =>
+    name === "public_key"
+      ? el("textarea", { rows: 3, spellcheck: false, value: set?.[name] ?? "" })
+      : el("input", { value: set?.[name] ?? "", autocomplete: "off", spellcheck: false });
+  const inputs = Object.fromEntries(names.map((name) => [name, input(name)]));
   const fields = Object.fromEntries(names.map((name) => [name, field(name, inputs[name])]));
   const reject = check(text.reject, set?.reject ?? false);
   const choice = el(
@@ -122,7 +137,7 @@ function verification(settings) {
     Object.keys(presets).map((name) => el("option", { value: name, selected: set?.preset === name }, name)),
   );
   const more = el("div", {}, Object.values(fields), reject.element, el("p", { class: "about" }, text.keepSecret));
-  const applies = (name) => name === "tolerance_seconds" || (presets[choice.value] ?? []).includes(name);
+  const applies = (name) => (name === "tolerance_seconds" && timed.includes(choice.value)) || (presets[choice.value] ?? []).includes(name);
   const update = () => {
     more.hidden = choice.value === "";
     for (const name of names) fields[name].hidden = !applies(name);
@@ -135,8 +150,8 @@ function verification(settings) {
       if (choice.value === "") return null;
       const values = { preset: choice.value, reject: reject.input.checked };
       for (const name of names) {
-        const value = inputs[name].value.trim();
-        if (applies(name) && value !== "") values[name] = name === "tolerance_seconds" ? Number(value) : value;
+        const { value } = inputs[name];
+        if (applies(name) && value !== "") values[name] = name === "tolerance_seconds" ? readTolerance(value) : value;
       }
       return values;
     },
@@ -149,7 +164,7 @@ function others(settings) {
   const dropOldest = check(text.dropOldest, settings.overflow === "drop-oldest");
   const cors = check(text.cors, settings.cors);
   const pinned = check(text.pinned, settings.pinned);
-  const expires = el("input", { type: "number", min: 1, placeholder: settings.expires ?? "" });
+  const expires = el("input", { placeholder: settings.expires ?? "never", autocomplete: "off", spellcheck: false });
   const deliveryHeader = el("input", { value: settings.delivery_header ?? "", autocomplete: "off", spellcheck: false });
   return {
     element: group(
@@ -162,9 +177,16 @@ function others(settings) {
       cors: cors.input.checked,
       pinned: pinned.input.checked,
       delivery_header: deliveryHeader.value.trim() || null,
-      ...(expires.value !== "" && { expires: Number(expires.value) }),
+      ...readExpiry(expires.value.trim().toLowerCase()),
     }),
   };
+}
+
+function readExpiry(string) {
+  if (string === "") return {};
+  if (string === "never") return { expires: null };
+  if (!/^\d+(\.\d+)?$/.test(string)) throw new Error(text.expiresFault);
+  return { expires: Number(string) };
 }
 
 /** Sends a request from this page, and shows what came back. */
@@ -176,16 +198,19 @@ function trial(id) {
   const send = async () => {
     const start = performance.now();
     const hasBody = method.value !== "GET" && body.value !== "";
+    const below = /^([/?]|$)/.test(path.value) ? path.value : `/${path.value}`;
     try {
-      const response = await fetch(endpoint.url(id) + path.value, {
+      const response = await fetch(endpoint.url(id) + below, {
         method: method.value,
+        redirect: "manual",
         cache: "no-store",
         headers: hasBody ? { "Content-Type": "application/json" } : {},
         body: hasBody ? body.value : undefined,
       });
       const answer = await response.text();
       const fields = [...response.headers].map(([name, value]) => `${name}: ${value}`);
-      const lines = [text.tryResult(response.status, Math.round(performance.now() - start)), ...fields, "", answer.slice(0, 20000)];
+      const status = response.type === "opaqueredirect" ? text.tryRedirect : response.status;
+      const lines = [text.tryResult(status, Math.round(performance.now() - start)), ...fields, "", answer.slice(0, 20000)];
       output.replaceChildren(...visible(lines.join("\n")));
     } catch {
       output.textContent = text.failed(text.noAnswer);
@@ -204,15 +229,18 @@ export async function receiver(id, changed) {
   const settings = await endpoint.settings(id);
   const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings) };
   const rest = others(settings);
+  const read = () => ({ ...rest.read(), ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.read()])) });
+  const before = read();
   const error = el("p", { class: "notice bad", role: "alert", hidden: true });
   const apply = async (event) => {
     event.preventDefault();
     error.hidden = true;
     try {
-      const body = rest.read();
-      for (const [name, section] of Object.entries(sections)) body[name] = section.read();
-      if (body.responses.length === 0) body.responses = null;
-      await endpoint.change(id, body);
+      // What was not touched is not sent: somebody else may have changed it meanwhile.
+      const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
+      const change = Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
+      await endpoint.change(id, { enabled: rest.read().enabled, ...change });
+      box.close();
       tell(text.applied);
       changed();
     } catch (failure) {

@@ -1,41 +1,10 @@
 """The page of an endpoint: what it shows, and what it leaves alone."""
 
-import base64
 import json
-import subprocess
 
 import pytest
-from harness import wait_for
+from inspecting import ROWS, STATE, choose, page_of, rows, view, wait_for_rows
 from tab import PHONE
-
-ROWS = "[...document.querySelectorAll('#list [role=option]')]"
-STATE = "document.getElementById('state').textContent"
-
-
-def page_of(open_page, service, endpoint):
-    tab = open_page(service, "/inspect#" + endpoint)
-    tab.wait(STATE + " === 'live'")
-    return tab
-
-
-def rows(tab):
-    return tab.run("return %s.map(row => row.id)" % ROWS)
-
-
-def wait_for_rows(tab, *wanted):
-    """Waits until the list has these rows, newest first."""
-    tab.wait("JSON.stringify(%s.map(row => row.id)) === %s" % (ROWS, json.dumps(json.dumps(wanted, separators=(",", ":")))))
-
-
-def choose(tab, row):
-    tab.find("#" + row).click()
-    tab.wait("document.getElementById('%s').getAttribute('aria-selected') === 'true'" % row)
-
-
-def view(tab, name):
-    tab.run("[...document.querySelectorAll('.views button, [role=tab]')].find(one => one.textContent === arguments[0]).click()", name)
-    return tab.text("#panel")
-
 
 # ------------------------------------------------------------ the first minute
 
@@ -160,68 +129,6 @@ def test_attempts_of_one_delivery_are_one_item(shared, open_page, endpoint):
     tab.wait("document.getElementById('panel').textContent.includes('try 0')")
 
 
-# ------------------------------------------------------------ exact bytes
-
-
-HOSTILE = {
-    "script": b"</script><script>document.title='x'</script><img src=x onerror=alert(1)><style>*{display:none}</style>",
-    "directions": "a \u202eevil\u202c \u2028 \u2029 \ufeff \u200b z".encode(),
-    "quotes": b"it's \"$HOME\" `id` $(id) \\ %s !! ; # & | > < * ? [a] {b} ~ @/etc/passwd\n",
-    "at": b"@/etc/passwd",
-    "every byte": bytes(range(256)) * 3,
-    "controls": bytes(range(1, 32)) + b"\x7f",
-    "lines": b"a\r\nb\nc\rd\n\n",
-    "deep": b"[" * 20000 + b"]" * 20000,
-    "numbers": b'{"big": 12345678901234567890.10, "a": 1, "a": 2, "e": 1E+2}',
-    "one line": b"x" * 1000000,
-    "latin": "caf\u00e9".encode("latin-1"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_bodies_harm_neither_the_page_nor_the_command_nor_the_file(shared, open_page, endpoint, name):
-    body = HOSTILE[name]
-    head = {"Content-Type": "application/json", "X-Long": "v" * 7000, "X-Quote": "'$(id)' `id` \\", "User-Agent": "u", "Accept": "a/b"}
-    assert shared.hook(endpoint, body, head, suffix="?q='$(id)&x=[1-3]{a,b}").status == 200
-    tab = page_of(open_page, shared, endpoint)
-    wait_for_rows(tab, "row-1")
-    title = tab.run("return document.title")
-    for one in ("Raw", "Hex", "Headers", "Query", "Meta", "Body"):
-        view(tab, one)
-    assert tab.run("return document.title") == title and tab.run("return document.querySelectorAll('img, script, style').length") == 2
-    tab.find(".detail-head .actions button:nth-child(3)").click()
-    files = "%s-1.bin" % endpoint[:8].replace("_", "-")
-    assert tab.downloaded(files) == body
-    tab.allow_clipboard().press("u")
-    command = wait_for(lambda: (lambda text: text if "curl" in text else None)(tab.clipboard()))
-    run = subprocess.run(["sh"], input=command.encode(), cwd=tab.browser.downloads, capture_output=True, timeout=30)
-    assert run.returncode == 0, run.stderr
-    again = shared.collect(endpoint)[-1]
-    assert again["id"] == 2 and again["query"] == "q='$(id)&x=[1-3]{a,b}"
-    sent = {h["name"]: h["value"] for h in again["headers"]}
-    assert {k: sent.get(k) for k in head} == head
-    assert bytes_of(again) == body
-
-
-def bytes_of(notification):
-    return base64.b64decode(notification["bodyBase64"]) if "bodyBase64" in notification else notification["body"].encode()
-
-
-def test_hidden_characters_are_shown_and_numbers_stay_as_they_were_sent(shared, open_page, endpoint):
-    shared.hook(endpoint, HOSTILE["numbers"])
-    tab = page_of(open_page, shared, endpoint)
-    tab.wait("document.querySelector('.json-number')")
-    assert "12345678901234567890.10" in tab.text("#panel") and tab.text("#panel").count('"a"') == 2
-    shared.hook(endpoint, HOSTILE["directions"])
-    tab.wait("document.querySelector('.hidden-character')?.textContent === 'U+202E'")
-
-
-def test_forms_and_parts_are_tables(shared, open_page, endpoint):
-    tab = page_of(open_page, shared, endpoint)
-    shared.hook(endpoint, "a=1&b=two+words", {"Content-Type": "application/x-www-form-urlencoded"})
-    tab.wait("document.querySelector('#panel tbody')?.textContent.includes('two words')")
-
-
 # ------------------------------------------------------------ find, compare, keys
 
 
@@ -274,8 +181,8 @@ def test_everything_can_be_done_with_the_keyboard(shared, open_page, endpoint):
     tab.press("ESCAPE")
     assert tab.run("return document.activeElement.id") == "list"
     assert tab.run("return document.activeElement.getAttribute('aria-activedescendant')") == "row-3"
-    tab.press("/", "j")
-    assert tab.run("return document.getElementById('filter').value") == "j" and selected() == "row-3"
+    tab.press("/", "p")
+    assert tab.run("return document.getElementById('filter').value") == "p" and tab.run("return " + STATE) == "live"
     tab.press("ESCAPE", "?")
     tab.wait("document.querySelector('dialog[open] kbd')")
     tab.press("ESCAPE")
@@ -294,11 +201,37 @@ def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
     tab.run("document.querySelectorAll('[name=answers]')[1].click()")
     tab.run("document.querySelector('dialog input[type=number]').value = '299'")
     tab.run("document.querySelector('dialog form').requestSubmit()")
-    wait_for(lambda: shared.hook(endpoint).status == 299)
+    tab.wait("!document.querySelector('dialog')")
+    assert shared.hook(endpoint).status == 299
+    tab.find("#receiver").click()
+    tab.wait("document.querySelector('dialog[open] form')")
     tab.run("document.querySelector('dialog input[type=number]').value = '999'; document.querySelector('dialog form').requestSubmit()")
     tab.allow("400").wait("!document.querySelector('dialog [role=alert]').hidden")
     assert "responses[0].then.status" in tab.text("dialog [role=alert]")
     assert shared.hook(endpoint).status == 299
+
+
+def test_settings_that_are_not_touched_stay_as_they_are(shared, open_page, endpoint):
+    shared.configure(
+        endpoint, enabled=False, overflow="drop-oldest", expires=5000, delivery_header="x-id",
+        recipes=[{"name": "trello"}, {"name": "cloudevents", "rate": 7}, {"name": "asana"}],
+        responses=[{"when": {"method": ["PUT"]}, "secret": "s", "then": {"body": "{hmac-sha1-hex:body}\r\n"}}, {"then": {"status": 201}}],
+        verify={"preset": "hmac", "secret": "k", "header": "x-sig", "algorithm": "sha256", "encoding": "hex", "prefix": "a "})
+    before = settings(shared, endpoint)
+    tab = page_of(open_page, shared, endpoint)
+    for change in ("", "[...document.querySelectorAll('dialog input[type=checkbox]')].find(box => box.parentElement.textContent.includes('CORS')).click();"):
+        tab.find("#receiver").click()
+        tab.wait("document.querySelector('dialog[open] form')")
+        tab.run(change + "document.querySelector('dialog form').requestSubmit()")
+        tab.wait("!document.querySelector('dialog')")
+        after = settings(shared, endpoint)
+        assert after.pop("cors") == (change != "") and after == {name: value for name, value in before.items() if name != "cors"}
+
+
+def settings(service, endpoint):
+    """The settings without what changes by itself."""
+    found = service.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()
+    return {name: value for name, value in found.items() if name not in ("lastUsed", "removedAt")}
 
 
 def test_collecting_saves_and_removes(shared, open_page, endpoint):
@@ -312,13 +245,13 @@ def test_collecting_saves_and_removes(shared, open_page, endpoint):
     tab.find("dialog button.primary").click()
     saved = json.loads(tab.downloaded("%s-collected.json" % endpoint[:8]))
     assert [n["body"] for n in saved["notifications"]] == ["body 0", "body 1", "body 2"]
-    tab.wait(ROWS + ".every(row => row.textContent.includes('collected'))")
+    tab.wait(ROWS + ".length === 3 && " + ROWS + ".every(row => row.textContent.includes('collected'))")
     assert shared.collect(endpoint) == []
 
 
 def test_exports_have_every_request_and_every_byte(shared, open_page, endpoint):
     shared.hook(endpoint, '{"a": 1}', {"Content-Type": "application/json"}, suffix="?x=1&y=%20")
-    shared.hook(endpoint, HOSTILE["every byte"], {"Content-Type": "application/octet-stream"})
+    shared.hook(endpoint, bytes(range(256)), {"Content-Type": "application/octet-stream"})
     kept = shared.look(endpoint).json()
     tab = page_of(open_page, shared, endpoint)
     wait_for_rows(tab, "row-2", "row-1")

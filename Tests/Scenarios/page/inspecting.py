@@ -1,0 +1,31 @@
+"""The page of an endpoint, as tests use it."""
+
+import json
+
+ROWS = "[...document.querySelectorAll('#list [role=option]')]"
+STATE = "document.getElementById('state').textContent"
+
+
+def page_of(open_page, service, endpoint):
+    tab = open_page(service, "/inspect#" + endpoint)
+    tab.wait(STATE + " === 'live'")
+    return tab
+
+
+def rows(tab):
+    return tab.run("return %s.map(row => row.id)" % ROWS)
+
+
+def wait_for_rows(tab, *wanted):
+    """Waits until the list has these rows, newest first."""
+    tab.wait("JSON.stringify(%s.map(row => row.id)) === %s" % (ROWS, json.dumps(json.dumps(wanted, separators=(",", ":")))))
+
+
+def choose(tab, row):
+    tab.find("#" + row).click()
+    tab.wait("document.getElementById('%s').getAttribute('aria-selected') === 'true'" % row)
+
+
+def view(tab, name):
+    tab.run("[...document.querySelectorAll('.views button, [role=tab]')].find(one => one.textContent === arguments[0]).click()", name)
+    return tab.text("#panel")
