@@ -211,7 +211,7 @@ func settingsJSON(
             json.member("body", bodyLimit)
         }
         json.member("newest", endpoint.newest)
-        // RFC 3339 has four digits for the year. A limit of a thousand years is none.
+        // RFC 3339 has four digits for the year, so an end that is a thousand years away is shown as no end.
         let end = endpoint.end(limits).flatMap { $0.seconds(since: moment.steady) < 1000 * 365.25 * 86_400 ? $0 : nil }
         json.member("removedAt", orNull: end.map { moment.wall(at: $0).roundedToMilliseconds.iso8601() })
     }

@@ -74,7 +74,7 @@ extension AnswerTemplate {
         do throws(InvalidPlaceholder) {
             let body = try TextTemplate(text)
             self.body = body
-            if let reason = body.unknownPlaceholder, !faults.isStored { faults.add(object.place(of: "body"), reason) }
+            if !faults.isStored, let reason = body.unknownPlaceholder { faults.add(object.place(of: "body"), reason) }
         } catch {
             faults.add(object.place(of: "body"), error.reason)
         }
@@ -89,7 +89,7 @@ extension AnswerTemplate {
         }
         do throws(InvalidPlaceholder) {
             let value = try TextTemplate(text)
-            if let reason = value.unknownPlaceholder, !faults.isStored { faults.add(place, reason) }
+            if !faults.isStored, let reason = value.unknownPlaceholder { faults.add(place, reason) }
             // RFC 9110, section 5.5.
             if text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
                 faults.add(place, "the value must not contain control characters")

@@ -29,8 +29,9 @@ struct StoredSecrets {
     /// Whether these are the stored rules, in their order: then each has the secret of its place.
     func areThose(of rules: some Collection<JSON>) -> Bool { rules.map(\.sorted) == all }
 
-    /// The secret of the stored rule with the same condition and answer. If there is none: that of the rules with the same
-    /// condition, and otherwise that of all rules, provided that these share one. `nil` if they do not.
+    /// Looks among the stored rules with the same condition and answer; without such rules, among those with the same condition;
+    /// without these, among all.
+    /// - Returns: the secret that the rules found share; `nil` if their secrets differ.
     func secret(for rule: JSON) -> String? {
         let wanted = Rule(rule)
         let sameCondition = rules.filter { $0.when == wanted.when }

@@ -33,7 +33,7 @@ struct TextTemplate: Sendable {
     var isEmpty: Bool { pieces.isEmpty }
 
     /// What is wrong with a text such as `{hmac-md5-hex:body}`, which is not a placeholder but was meant as one; `nil` if there
-    /// is none.
+    /// is no such text.
     var unknownPlaceholder: String? {
         let text = String(decoding: literal, as: UTF8.self)
         guard let found = text.firstMatch(of: #/\{(hmac-[A-Za-z0-9-]*):/#) else { return nil }
