@@ -65,7 +65,9 @@ install:
 	install -D -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/postroom"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/nginx" nginx/*.conf
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/api" api/openapi.yaml api/openapi.json api/openapi.html
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/page" page/*.html page/*.css page/*.js page/*.svg
+	for file in page/*.* page/*/*.*; do \
+		install -D -m 644 "$$file" "$(DESTDIR)$(PREFIX)/share/postroom/$$file" || exit 1; \
+	done
 	for unit in systemd/*; do \
 		sed 's|@PREFIX@|$(PREFIX)|g' "$$unit" | install -D -m 644 /dev/stdin "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}"; \
 	done

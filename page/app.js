@@ -1,50 +1,86 @@
-// Shows the page that the address names: the first page, or the endpoint after the `#`. The id is never part of a path, so that it
-// is in no log and no referrer.
+// Shows the view that the address names: the first page, or the one after the `#`: an endpoint's id, or `/` and the name of a view.
+// The id is never part of a path, so that it is in no log and no referrer.
 
-import { idIn } from "./api.js";
+import { idIn } from "./common/api.js";
+import { el } from "./common/dom.js";
+import { remember } from "./common/recent.js";
+import { text } from "./common/text.js";
+import { Inspector } from "./endpoint/inspect.js";
 import { home } from "./home.js";
-import { Inspector } from "./inspect.js";
-import { remember } from "./recent.js";
-import { text } from "./text.js";
+
+/**
+ * The modules of the other views. Each is loaded when it is first shown, and exports `open(rest)`, which is given what follows the
+ * name in the address and makes an object with `title`, `element`, `start()` and `close()`.
+ */
+const views = {};
 
 const main = document.getElementById("main");
 let current = null;
+let shows = 0;
 
-function open(id) {
-  history.pushState(null, "", `inspect#${encodeURIComponent(id)}`);
+/** Goes to an address of the page, such as `inspect#/queues`. */
+function go(address) {
+  history.pushState(null, "", address);
   show();
   main.focus();
 }
 
-function leave(event) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  history.pushState(null, "", "./");
-  show();
-  main.focus();
+const openEndpoint = (id) => go(`inspect#${encodeURIComponent(id)}`);
+
+/** What the address names. */
+function place() {
+  let fragment = "";
+  try {
+    fragment = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    // Not of this page.
+  }
+  const [, name, rest] = /^\/([a-z]+)(?:\/(.*))?$/.exec(fragment) ?? [];
+  if (Object.hasOwn(views, name)) return { name, rest };
+  return { id: idIn(fragment) };
 }
 
-function show() {
+async function show() {
+  const number = ++shows;
+  const { name, rest, id } = place();
   current?.close();
   current = null;
   document.body.className = "";
-  let id = null;
-  try {
-    id = idIn(decodeURIComponent(location.hash.slice(1)));
-  } catch {
-    // Not an id.
-  }
-  if (id === null) {
+  if (name) {
+    let view;
+    try {
+      view = (await views[name]()).open(rest);
+    } catch {
+      view = failure();
+    }
+    // Another one was opened while this one was loaded.
+    if (number === shows) start(view);
+  } else if (id !== null) {
+    remember(id);
+    start(new Inspector(id));
+  } else {
     document.title = text.title;
-    main.replaceChildren(home(open));
-    return;
+    main.replaceChildren(home(openEndpoint));
   }
-  current = new Inspector(id);
-  remember(id);
-  main.replaceChildren(current.element);
-  current.start();
 }
 
-document.getElementById("home").addEventListener("click", leave);
+const failure = () => ({
+  title: text.title, element: el("p", { class: "notice bad", role: "alert" }, text.failed(text.noAnswer)), start() {}, close() {},
+});
+
+function start(view) {
+  current = view;
+  document.title = `${view.title} – ${text.title}`;
+  main.replaceChildren(view.element);
+  view.start();
+}
+
+// Links within the page load nothing anew.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-view]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+});
 addEventListener("popstate", show);
 show();

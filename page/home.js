@@ -1,9 +1,9 @@
 // The first page: opens or creates an endpoint.
 
-import { endpoint, idIn } from "./api.js";
-import { button, el } from "./dom.js";
-import { forget, recent } from "./recent.js";
-import { text } from "./text.js";
+import { endpoint, idIn } from "./common/api.js";
+import { button, el } from "./common/dom.js";
+import { forget, recent } from "./common/recent.js";
+import { text } from "./common/text.js";
 
 export function home(open) {
   const error = el("p", { class: "notice bad", role: "alert", hidden: true });
@@ -47,16 +47,16 @@ export function home(open) {
     el("label", { for: "open" }, text.openLabel),
     el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)),
   );
-  return el("div", { class: "home" }, el("h1", {}, text.title), error, newForm, openForm, list(open));
+  return el("div", { class: "home" }, el("h1", {}, text.title), error, newForm, openForm, list());
 }
 
-function list(open) {
+function list() {
   const ids = recent();
   if (ids.length === 0) return null;
   const items = ids.map((id) => {
     const item = el(
       "li", {},
-      el("a", { href: `inspect#${encodeURIComponent(id)}`, onclick: (event) => opened(event, () => open(id)) }, id),
+      el("a", { href: `inspect#${encodeURIComponent(id)}`, "data-view": "" }, id),
       button(text.forget, () => {
         forget(id);
         item.remove();
@@ -65,10 +65,4 @@ function list(open) {
     return item;
   });
   return el("section", { class: "card" }, el("h2", {}, text.recent), el("ul", { class: "plain-list" }, items));
-}
-
-function opened(event, action) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-  event.preventDefault();
-  action();
 }

@@ -1,6 +1,7 @@
 """`make install`: what it copies, and that the copy serves."""
 
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -45,7 +46,8 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
     templates = {"share/postroom/nginx/" + name for name in os.listdir(os.path.join(ROOT, "nginx"))}
     units = {"lib/systemd/system/" + name for name in os.listdir(os.path.join(ROOT, "systemd"))}
     descriptions = {"share/postroom/api/openapi." + kind for kind in ("html", "json", "yaml")}
-    inspector = {"share/postroom/page/" + name for name in os.listdir(os.path.join(ROOT, "page"))}
+    page = pathlib.Path(ROOT, "page")
+    inspector = {"share/postroom/page/" + str(path.relative_to(page)) for path in page.rglob("*") if path.is_file()}
     assert installed == {"bin/postroom"} | templates | units | descriptions | inspector
     for unit in units:
         assert "@PREFIX@" not in (prefix / unit).read_text()
@@ -54,7 +56,7 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
         endpoint = service.create()
         assert service.hook(endpoint, "x").status == 200 and service.bodies(endpoint) == ["x"]
         assert service.call("GET", "/openapi.json").json()["openapi"].startswith("3.")
-        for name in ("app.css", "app.js", "icon.svg"):
+        for name in ("app.css", "app.js", "icon.svg", "endpoint/list.js"):
             assert service.call("GET", "/page/" + name).body == (prefix / "share" / "postroom" / "page" / name).read_bytes()
     finally:
         service.stop()

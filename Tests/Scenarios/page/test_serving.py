@@ -2,13 +2,15 @@
 
 import gzip
 import os
+import pathlib
 import shutil
 import subprocess
 
 import pytest
 from harness import PROGRAM, ROOT, Service, environment, free_port, install_share, raw
 
-FILES = sorted(name for name in os.listdir(os.path.join(ROOT, "page")) if not name.endswith(".html"))
+PAGE = pathlib.Path(ROOT, "page")
+FILES = sorted(str(path.relative_to(PAGE)) for path in PAGE.rglob("*.*") if path.suffix != ".html")
 TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HEADERS = {
@@ -23,7 +25,9 @@ OTHERS = [
     ("GET", "/inspect/", 302, "../inspect"), ("GET", "/inspect/?a=b", 302, "../inspect?a=b"), ("GET", "/page", 302, "inspect"),
     ("GET", "/page/", 302, "../inspect"), ("HEAD", "/page/index.html", 302, "../inspect"),
     ("GET", "/page/none.js", 404, None), ("HEAD", "/page/none.js", 404, None), ("GET", "/page/none", 404, None),
-    ("GET", "/page/deeper/app.js", 404, None), ("GET", "/page/app.js/", 404, None), ("GET", "/page/app.js%00.svg", 400, None),
+    ("GET", "/page/deeper/app.js", 404, None), ("GET", "/page/endpoint", 404, None), ("GET", "/page/endpoint/", 404, None),
+    ("GET", "/page/common/endpoint/list.js", 404, None), ("GET", "/page/endpoint/../app.css/", 404, None),
+    ("GET", "/page/app.js/", 404, None), ("GET", "/page/app.js%00.svg", 400, None),
     ("GET", "/page/.app.js", 404, None), ("GET", "/page/x/..%2fnone.js", 404, None),
     ("POST", "/inspect", 405, None), ("PUT", "/inspect/", 405, None), ("DELETE", "/page", 405, None),
     ("OPTIONS", "/page/app.js", 405, None), ("PATCH", "/page/", 405, None),
@@ -31,8 +35,7 @@ OTHERS = [
 
 
 def content(name):
-    with open(os.path.join(ROOT, "page", name), "rb") as file:
-        return file.read()
+    return (PAGE / name).read_bytes()
 
 
 @pytest.fixture(scope="module", params=["/", "/hooks/in"])

@@ -1,8 +1,8 @@
 // Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
 
-import { endpoint } from "./api.js";
-import { button, dialog, el, tell, visible } from "./dom.js";
-import { text } from "./text.js";
+import { endpoint } from "../common/api.js";
+import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { text } from "../common/text.js";
 
 /** The handshakes, with their parameters. */
 const recipes = {

@@ -1,10 +1,10 @@
 // One request: its body, header fields, query, and what is known about it.
 
-import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "./bytes.js";
+import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "../common/bytes.js";
 import { curl } from "./curl.js";
-import { button, copy, el, keepingFocus, save, tell, visible } from "./dom.js";
-import { pretty } from "./json.js";
-import { bytes, text, time } from "./text.js";
+import { button, copy, el, keepingFocus, save, tell, visible } from "../common/dom.js";
+import { pretty } from "../common/json.js";
+import { bytes, text, time } from "../common/text.js";
 
 // What is shown of a body; the download has the rest.
 const shownLength = 128 * 1024;

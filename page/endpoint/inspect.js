@@ -1,22 +1,23 @@
 // The page of an endpoint: its requests as they arrive, and one of them in detail. It looks and does not collect.
 
-import { endpoint } from "./api.js";
+import { endpoint } from "../common/api.js";
 import { compare } from "./compare.js";
 import { Detail } from "./detail.js";
-import { announce, button, copy, dialog, el, save, tell } from "./dom.js";
+import { announce, button, copy, dialog, el, save, tell } from "../common/dom.js";
 import { Feed, newest, pageSize } from "./feed.js";
 import { parseFilter } from "./filter.js";
 import { har } from "./har.js";
 import { RequestList, makeRow } from "./list.js";
 import { receiver } from "./receiver.js";
-import { setting } from "./recent.js";
-import { bytes, span, text, time } from "./text.js";
+import { setting } from "../common/recent.js";
+import { bytes, span, text, time } from "../common/text.js";
 
 const announceMilliseconds = 5000;
 
 export class Inspector {
   constructor(id) {
     this.id = id;
+    this.title = id.slice(0, 12);
     this.url = endpoint.url(id);
     this.isFollowing = setting("follow") !== "false";
     this.announced = { count: 0, at: 0 };
@@ -42,7 +43,6 @@ export class Inspector {
   }
 
   start() {
-    document.title = `${this.id.slice(0, 12)} – ${text.title}`;
     document.addEventListener("keydown", this.keys);
     this.showEmpty();
     this.feed = new Feed(this.id, {

@@ -1,7 +1,7 @@
 // Follows an endpoint: by requests that wait at the service until there is something new after the last id seen. Nothing is
 // consumed. Ids are consecutive, so a missing id is a gap.
 
-import { Failure, endpoint } from "./api.js";
+import { Failure, endpoint } from "../common/api.js";
 
 const waitSeconds = 30;
 const pauses = [1, 2, 5, 10];

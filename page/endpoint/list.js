@@ -1,9 +1,9 @@
 // The list of requests, newest first. The document has the newest 200, and more on request. All rows stay in memory, so that the
 // filter searches all of them.
 
-import { bodyLength, isBinary } from "./bytes.js";
-import { button, el, visible } from "./dom.js";
-import { age, bytes, text } from "./text.js";
+import { bodyLength, isBinary } from "../common/bytes.js";
+import { button, el, visible } from "../common/dom.js";
+import { age, bytes, text } from "../common/text.js";
 
 const rowsShown = 200;
 // The filter works in slices of this many milliseconds, so that the page stays responsive with many requests.

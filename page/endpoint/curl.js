@@ -1,7 +1,7 @@
 // A command that sends the same request again, for a POSIX shell. Whatever the sender has sent, it stays data: no part of it is
 // read by the shell, by the terminal that it is pasted into, or by curl's own notation.
 
-import { bodyBytes, fromBase64 } from "./bytes.js";
+import { bodyBytes, fromBase64 } from "../common/bytes.js";
 
 // Fields of the connection, which curl makes itself.
 const connectionFields = new Set(["host", "content-length", "connection", "transfer-encoding", "expect", "keep-alive", "te", "trailer", "upgrade"]);

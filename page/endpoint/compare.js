@@ -1,9 +1,9 @@
 // What differs between two requests.
 
-import { bodyBytes, isBinary } from "./bytes.js";
-import { button, dialog, el, visible } from "./dom.js";
-import { pretty } from "./json.js";
-import { bytes, text } from "./text.js";
+import { bodyBytes, isBinary } from "../common/bytes.js";
+import { button, dialog, el, visible } from "../common/dom.js";
+import { pretty } from "../common/json.js";
+import { bytes, text } from "../common/text.js";
 
 const lineLimit = 20000;
 const editLimit = 500;

@@ -1,6 +1,6 @@
 // Exports: the HTTP Archive format 1.2, which browsers and proxies read.
 
-import { bodyLength, header } from "./bytes.js";
+import { bodyLength, header } from "../common/bytes.js";
 
 function entry(notification) {
   const { method, headers, body, bodyBase64 } = notification;

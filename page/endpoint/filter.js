@@ -1,7 +1,7 @@
 // The language of the filter: words, and terms such as `method:post status:503 header:x-sig size:>1k is:refused`. A request is
 // shown if it fits all of them; a `-` before a term negates it.
 
-import { bodyLength } from "./bytes.js";
+import { bodyLength } from "../common/bytes.js";
 
 const sizes = { "": 1, k: 1000, m: 1e6 };
 
