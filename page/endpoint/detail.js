@@ -126,7 +126,8 @@ export class Detail {
     if (!isKept) return el("p", { class: "empty" }, length ? text.notKept(bytes(length)) : text.noBody);
     const binary = isBinary(notification);
     const views = [!binary && "pretty", "raw", "hex", notification.form && (isMultipart(notification) ? "parts" : "form")].filter(Boolean);
-    const view = views.includes(this.view) ? this.view : binary ? "hex" : views.includes("form") ? "form" : views.includes("parts") ? "parts" : "pretty";
+    const isFields = notification.form?.parts.length > 0;
+    const view = views.includes(this.view) ? this.view : isFields ? views.at(-1) : views[0] === "raw" ? "hex" : views[0];
     const choice = el(
       "div", { class: "views", role: "group", "aria-label": text.tabs.body },
       views.map((name) => button(text.views[name], () => this.showTab("body", name), { "aria-pressed": String(name === view) })),
