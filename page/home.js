@@ -47,7 +47,17 @@ export function home(open) {
     el("label", { for: "open" }, text.openLabel),
     el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)),
   );
-  return el("div", { class: "home" }, el("h1", {}, text.title), error, newForm, openForm, list());
+  const example = button(text.example, async () => {
+    example.disabled = true;
+    try {
+      open(await (await import("./endpoint/demo.js")).demonstrate());
+    } catch (failure) {
+      fail(text.failed(failure.status ? failure.message : text.noAnswer));
+      example.disabled = false;
+    }
+  }, { id: "example" });
+  const exampleCard = el("div", { class: "card" }, example, el("p", {}, text.exampleHint));
+  return el("div", { class: "home" }, el("h1", {}, text.title), error, newForm, exampleCard, openForm, list());
 }
 
 function list() {

@@ -9,6 +9,8 @@ export const text = {
   createHint: "A URL of your own. It keeps every request sent to it, byte for byte, until you collect it.",
   nameLabel: "Name (optional)",
   nameHint: "Part of the URL, if this installation allows names. Random characters follow it, so that nobody can guess it.",
+  example: "Show an example",
+  exampleHint: "A new endpoint with requests such as GitHub, Stripe, Slack and Twilio send them: signatures that are right and wrong, a retry, a form, a file.",
   openLabel: "Open an endpoint by its URL or id",
   open: "Open",
   recent: "Opened in this browser",
