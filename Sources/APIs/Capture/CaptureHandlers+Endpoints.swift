@@ -107,8 +107,8 @@ extension CaptureHandlers {
                 settingsJSON(endpoint, receiver ?? ReceiverSettings(), limits, bodyLimit: bodyLimit, at: moment)))
     }
 
-    /// The most bytes of a configuration.
-    private var configurationLimit: Int { min(bodyLimit, 1 << 20) }
+    /// The most bytes of a configuration, and of a request for a preview.
+    var configurationLimit: Int { min(bodyLimit, 1 << 20) }
 
     /// The name that a client asks for, if names are allowed.
     private func name(in request: Request) throws(ConfigurationError) -> EndpointName? {

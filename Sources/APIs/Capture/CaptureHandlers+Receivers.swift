@@ -81,18 +81,38 @@ extension CaptureHandlers {
         _ members: [JSON.Member], of current: StoredReceiver?
     ) throws(StoreFailure) -> Result<ReceiverChange?, ConfigurationError> {
         guard !members.isEmpty else { return .success(nil) }
-        let before = try current.map { stored throws(StoreFailure) in try self.settings(stored) } ?? ReceiverSettings()
+        return try changed(members, of: current).map { changed in
+            let settings = changed.settings
+            return ReceiverChange(
+                base: current?.version,
+                receiver: settings.isEmpty ? nil : stored(settings, positions: changed.positions),
+                endsConfirmations: changed.hadSNS && !settings.recipes.has(.sns))
+        }
+    }
+
+    /// A receiver after the changes that a client has sent, which need not be stored.
+    struct ChangedReceiver: Sendable {
         let settings: ReceiverSettings
-        do throws(SettingFaults) { settings = try ReceiverSettings(changing: before, by: members) } catch {
+        /// Where its sequences are: at their beginnings if the rules have changed.
+        let positions: [Int: Int]
+        /// Whether the recipe `sns` was there before.
+        let hadSNS: Bool
+    }
+
+    func changed(
+        _ members: [JSON.Member], of current: StoredReceiver?
+    ) throws(StoreFailure) -> Result<ChangedReceiver, ConfigurationError> {
+        let before = try current.map { stored throws(StoreFailure) in try self.settings(stored) } ?? ReceiverSettings()
+        do throws(SettingFaults) {
+            let settings = try ReceiverSettings(changing: before, by: members)
+            let isSame = settings.responses.json == before.responses.json
+            return .success(
+                ChangedReceiver(
+                    settings: settings, positions: isSame ? current?.positions ?? [:] : [:],
+                    hadSNS: before.recipes.has(.sns)))
+        } catch {
             return .failure(ConfigurationError(reason: error.message))
         }
-        let isSame = settings.responses.json == before.responses.json
-        let stored =
-            settings.isEmpty ? nil : stored(settings, positions: isSame ? current?.positions ?? [:] : [:])
-        return .success(
-            ReceiverChange(
-                base: current?.version, receiver: stored,
-                endsConfirmations: before.recipes.has(.sns) && !settings.recipes.has(.sns)))
     }
 
     private func stored(_ settings: ReceiverSettings, positions: [Int: Int]) -> StoredReceiver {
@@ -131,7 +151,7 @@ extension CaptureHandlers {
     private static let cachedReceivers = 256
 
     /// Scheme and host under which senders know this service.
-    private var origin: String {
+    var origin: String {
         webhookURL.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3).joined(
             separator: "/")
     }

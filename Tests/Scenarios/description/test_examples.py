@@ -38,6 +38,9 @@ def test_the_examples_of_capture(begin, hurried):
         tour.ask(service, "listNotifications", name, query="?%s=x" % name, status=400)
     tour.ask(service, "listNotifications", "together", query="?before=3&wait=1", status=400)
     tour.ask(service, "acknowledgeNotifications", status=400)
+    for name, body in {"request": b"{}", "rule": b'{"request": {}, "responses": [{"then": {"status": 99}}]}'}.items():
+        tour.ask(service, "previewAnswer", name, body=body, status=400)
+    tour.ask(service, "previewAnswer", request="rule")
     for name in ("ring", "rule", "page"):
         tour.ask(service, "configureEndpoint", request=name)
     tour.ask(service, "configureEndpoint", request="disable")

@@ -6,7 +6,7 @@ enum Route: UInt8, CaseIterable {
     case receive, subscriptions, subscription, deliveries, redelivery, replay, event
     case environmentWebhooks, environmentEvents, environmentSettings, rotation
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
-    case endpointSettings, notificationBody
+    case endpointSettings, notificationBody, preview
 
     /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
@@ -18,6 +18,7 @@ enum Route: UInt8, CaseIterable {
         case .endpoint: "/manage/endpoint/{endpoint_id}"
         case .notifications: "/manage/endpoint/{endpoint_id}/notifications"
         case .endpointSettings: "/manage/endpoint/{endpoint_id}/settings"
+        case .preview: "/manage/endpoint/{endpoint_id}/preview"
         case .notificationBody: "/manage/endpoint/{endpoint_id}/notifications/{id}/body"
         case .webhook: "/webhook/{endpoint_id}"
         case .post: "/q/{queue}"
@@ -96,6 +97,7 @@ enum Route: UInt8, CaseIterable {
         case 3: return .endpoint
         case 4 where path[path.startIndex + 3] == "notifications": return .notifications
         case 4 where path[path.startIndex + 3] == "settings": return .endpointSettings
+        case 4 where path[path.startIndex + 3] == "preview": return .preview
         case 6 where path[path.startIndex + 3] == "notifications" && path[path.startIndex + 5] == "body":
             return .notificationBody
         default: return .other
