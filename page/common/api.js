@@ -35,6 +35,8 @@ export const endpoint = {
   create: async (name) => JSON.parse(await call("POST", "manage/endpoint", name ? { body: { name } } : {})),
   settings: async (id, signal) => JSON.parse(await call("GET", endpointPath(id, "/settings"), { signal })),
   change: (id, body) => call("PUT", endpointPath(id), { body }),
+  /** What a request would be answered with other settings; nothing is stored. */
+  preview: async (id, body, signal) => JSON.parse(await call("POST", endpointPath(id, "/preview"), { body, signal })),
   remove: (id) => call("DELETE", endpointPath(id)),
   acknowledge: (id, through) => call("DELETE", endpointPath(id, `/notifications?through=${through}`)),
   /** Notifications, or with `refused` in the query what was refused, oldest first. Nothing is removed. */

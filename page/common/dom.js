@@ -49,6 +49,10 @@ export function button(label, onclick, properties = {}) {
   return el("button", { type: "button", onclick, ...properties }, label);
 }
 
+export const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
+
+export const group = (title, ...content) => el("fieldset", {}, el("legend", {}, title), ...content);
+
 /** Shows a dialog until it is closed. */
 export function dialog(title, ...content) {
   const heading = el("h2", { id: "dialog-title" }, title);

@@ -1,10 +1,11 @@
 // One request: its body, header fields, query, and what is known about it.
 
 import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "../common/bytes.js";
-import { curl } from "./curl.js";
 import { button, copy, el, keepingFocus, save, tell, visible } from "../common/dom.js";
 import { pretty } from "../common/json.js";
 import { bytes, text, time } from "../common/text.js";
+import { curl } from "./curl.js";
+import { verdict } from "./verdict.js";
 
 // What is shown of a body; the download has the rest.
 const shownLength = 128 * 1024;
@@ -76,10 +77,7 @@ export class Detail {
     const add = (kind, ...content) => notices.push(el("p", { class: `notice ${kind}` }, ...content));
     if (isRefused) add("bad", text.refusals[notification.refused] ?? notification.refused, ` (${notification.status})`);
     if (notification.bodyFault) add("warn", text.faults[notification.bodyFault] ?? notification.bodyFault);
-    const { verification } = notification;
-    if (verification) {
-      add(verification.valid ? "good" : "bad", el("strong", {}, text.verdict[verification.valid]), ` (${verification.preset}) `, explanation(verification));
-    }
+    if (notification.verification) notices.push(verdict(notification.verification));
     const attempts = this.handlers.attemptsOf(this.row);
     if (attempts.length > 1) {
       const place = attempts.findIndex((row) => row === this.row) + 1;
@@ -262,15 +260,6 @@ export class Detail {
 }
 
 const isMultipart = (notification) => /^\s*multipart\//i.test(header(notification, "content-type") ?? "");
-
-/** Why a signature is wrong, with the content to sign and the signature received. */
-function explanation({ valid, reason, base, baseBytes, expected, received }) {
-  if (valid) return null;
-  const facts = [[text.signedBytes(baseBytes), base], [text.expected, expected], [text.received, received]]
-    .filter(([, value]) => value)
-    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, visible(value))]);
-  return [visible(reason ?? ""), el("details", {}, el("summary", {}, text.compareSignatures), el("dl", {}, facts))];
-}
 
 function decoded(string) {
   try {

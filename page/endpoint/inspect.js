@@ -89,7 +89,7 @@ export class Inspector {
       el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement),
       el(
         "div", { class: "actions" }, this.pauseButton, this.followButton,
-        button(text.receiver, () => this.attempt(() => receiver(this.id, () => this.feed.takeSettings())), { id: "receiver" }),
+        button(text.receiver, () => this.attempt(() => receiver(this.id, this.detail.row?.notification, () => this.feed.takeSettings())), { id: "receiver" }),
         button(text.collect, () => this.attempt(() => this.collect()), { id: "collect" }), menu,
       ),
     );

@@ -1,8 +1,9 @@
 // Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { button, dialog, el, field, group, tell } from "../common/dom.js";
 import { text } from "../common/text.js";
+import { Trial, readHeaders } from "./trial.js";
 
 /** The handshakes, with their parameters. */
 const recipes = {
@@ -25,14 +26,10 @@ function readTolerance(string) {
 
 const timed = ["standard-webhooks", "stripe", "slack", "3dverse"];
 
-const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
-
 const check = (label, isChecked) => {
   const input = el("input", { type: "checkbox", checked: isChecked });
   return { input, element: el("label", { class: "check" }, input, " ", label) };
 };
-
-const group = (title, ...content) => el("fieldset", {}, el("legend", {}, title), ...content);
 
 /** The one answer that the rules give to all; `null` if they do more. */
 function oneAnswer(responses) {
@@ -74,7 +71,7 @@ function answers(settings) {
     element: group(text.answers, radios, Object.values(sections)),
     read() {
       if (chosen === "empty") return [];
-      if (chosen === "one") return [{ then: { status: Number(status.value), ...readHeaders(headers.value), body: body.value, delay_ms: Number(delay.value) } }];
+      if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers.value).map(({ name, value }) => [name, value])), body: body.value, delay_ms: Number(delay.value) } }];
       try {
         const parsed = JSON.parse(rules.value || "[]");
         if (!Array.isArray(parsed)) throw new Error(text.rulesNotList);
@@ -84,16 +81,6 @@ function answers(settings) {
       }
     },
   };
-}
-
-function readHeaders(string) {
-  const headers = {};
-  for (const line of string.split("\n").filter((line) => line.trim() !== "")) {
-    const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-    if (name === undefined) throw new Error(text.headerFault(line));
-    headers[name] = value;
-  }
-  return { headers };
 }
 
 function handshakes(settings) {
@@ -189,57 +176,28 @@ function readExpiry(string) {
   return { expires: Number(string) };
 }
 
-/** Sends a request from this page, and shows what came back. */
-function trial(id) {
-  const method = el("select", {}, ["POST", "GET", "PUT", "PATCH", "DELETE"].map((name) => el("option", {}, name)));
-  const path = el("input", { placeholder: "?a=1", autocomplete: "off", spellcheck: false });
-  const body = el("textarea", { rows: 2, spellcheck: false, value: '{"hello": "world"}' });
-  const output = el("pre", { class: "code", hidden: true, "aria-live": "polite" });
-  const send = async () => {
-    const start = performance.now();
-    const hasBody = method.value !== "GET" && body.value !== "";
-    const below = /^([/?]|$)/.test(path.value) ? path.value : `/${path.value}`;
-    try {
-      const response = await fetch(endpoint.url(id) + below, {
-        method: method.value,
-        redirect: "manual",
-        cache: "no-store",
-        headers: hasBody ? { "Content-Type": "application/json" } : {},
-        body: hasBody ? body.value : undefined,
-      });
-      const answer = await response.text();
-      const fields = [...response.headers].map(([name, value]) => `${name}: ${value}`);
-      const status = response.type === "opaqueredirect" ? text.tryRedirect : response.status;
-      const lines = [text.tryResult(status, Math.round(performance.now() - start)), ...fields, "", answer.slice(0, 20000)];
-      output.replaceChildren(...visible(lines.join("\n")));
-    } catch {
-      output.textContent = text.failed(text.noAnswer);
-    }
-    output.hidden = false;
-  };
-  return group(
-    text.tryTitle, el("p", { class: "about" }, text.tryHint),
-    el("div", { class: "row-of-fields" }, field(text.tryMethod, method), field(text.tryPath, path)),
-    field(text.tryBody, body), button(text.tryIt, send), output,
-  );
-}
-
-/** Shows the settings of an endpoint; `changed` is called after they were changed. */
-export async function receiver(id, changed) {
+/**
+ * Shows the settings of an endpoint.
+ * @param chosen the notification that is chosen in the list, if any
+ * @param changed called after the settings were changed
+ */
+export async function receiver(id, chosen, changed) {
   const settings = await endpoint.settings(id);
   const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings) };
   const rest = others(settings);
   const read = () => ({ ...rest.read(), ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.read()])) });
   const before = read();
+  // What was not touched is not sent: somebody else may have changed it meanwhile.
+  const changes = () => {
+    const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
+    return Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
+  };
   const error = el("p", { class: "notice bad", role: "alert", hidden: true });
   const apply = async (event) => {
     event.preventDefault();
     error.hidden = true;
     try {
-      // What was not touched is not sent: somebody else may have changed it meanwhile.
-      const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
-      const change = Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
-      await endpoint.change(id, { enabled: rest.read().enabled, ...change });
+      await endpoint.change(id, { enabled: rest.read().enabled, ...changes() });
       box.close();
       tell(text.applied);
       changed();
@@ -249,14 +207,15 @@ export async function receiver(id, changed) {
       error.scrollIntoView({ block: "nearest" });
     }
   };
-  const box = dialog(
-    text.receiverTitle,
-    el(
-      "form", { onsubmit: apply, noValidate: true },
-      sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, error,
-      el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, text.apply), button(text.close, () => box.close())),
-    ),
-    trial(id),
+  const trial = new Trial(id, chosen, changes);
+  const form = el(
+    "form", { onsubmit: apply, noValidate: true },
+    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, error,
+    el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, text.apply), button(text.close, () => box.close())),
   );
+  const box = dialog(text.receiverTitle, el("div", { class: "receiver" }, form, trial.element));
   box.classList.add("wide");
+  box.addEventListener("input", () => trial.update());
+  box.addEventListener("close", () => trial.close());
+  trial.update();
 }

@@ -211,6 +211,36 @@ def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
     assert shared.hook(endpoint).status == 299
 
 
+PREVIEW = "document.getElementById('preview').textContent"
+
+
+def test_the_preview_shows_what_a_sender_would_hear_before_anything_is_changed(shared, open_page, endpoint):
+    shared.hook(endpoint, '{"id": 17}', suffix="?who=me")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.find("#receiver").click()
+    tab.wait(PREVIEW + " === '200 by the endpoint, as usual'")
+    tab.run("document.querySelectorAll('[name=answers]')[2].click()")
+    rules = "document.querySelector('dialog textarea[rows=\"10\"]')"
+    tab.run(rules + ".value = arguments[0]; " + rules + ".dispatchEvent(new Event('input', {bubbles: true}))", json.dumps(
+        [{"then": {"status": 503, "delay_ms": 1500, "headers": {"X-Id": "{json:$.id}"}, "body": "<script>{query:who}\u202e"}}]))
+    tab.wait(PREVIEW + ".startsWith('503 after 1,500 ms by response:0')")
+    assert "x-id: 17" in tab.text("#preview").lower() and "<script>meU+202E" in tab.text("#preview")
+    # Another request than the one that is chosen in the list.
+    tab.run("const source = document.querySelector('.receiver > fieldset select'); source.value = 'own'; source.dispatchEvent(new Event('input', {bubbles: true}))")
+    tab.wait("!" + PREVIEW + ".includes('17')")
+    tab.allow("400").run(rules + ".value = '[{}, {}]'; " + rules + ".dispatchEvent(new Event('input', {bubbles: true}))")
+    tab.wait(PREVIEW + ".includes('responses[0]')")
+    tab.screenshot("preview")
+    assert tab.axe() == []
+    # Nothing was sent, and nothing was changed.
+    assert shared.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()["responses"] == []
+    tab.find("#try-send").click()
+    tab.wait("document.getElementById('status').textContent.startsWith('Sent. The answer was 200')")
+    found = shared.collect(endpoint)
+    assert [n["body"] for n in found] == ['{"id": 17}', '{"hello": "world"}']
+
+
 def test_settings_that_are_not_touched_stay_as_they_are(shared, open_page, endpoint):
     shared.configure(
         endpoint, enabled=False, overflow="drop-oldest", expires=5000, delivery_header="x-id",
