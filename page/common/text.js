@@ -57,7 +57,6 @@ export const text = {
   filterHint: "words, method:post, status:503, path:/a, header:x-sig, size:>1k, is:refused",
   filterFault: (term) => `"${term}" is not understood`,
   shown: (shown, all) => (shown === all ? plural(all, "request", "requests") : `${shown.toLocaleString("en")} of ${plural(all, "request", "requests")}`),
-  older: (count) => `Show ${count.toLocaleString("en")} older`,
   olderOnServer: "Load older ones",
   newRows: (count) => `${plural(count, "new request", "new requests")}`,
   gap: (count) => `${plural(count, "request is", "requests are")} missing here: collected or removed before this page saw ${count === 1 ? "it" : "them"}`,

@@ -7,6 +7,9 @@ import { bytes, text } from "../common/text.js";
 
 const lineLimit = 20000;
 const editLimit = 500;
+// More characters, of both bodies together or of one line, would make a browser slow.
+const lengthLimit = 500000;
+const shownLine = 5000;
 
 function lines(notification) {
   const pieces = pretty(notification.body);
@@ -24,7 +27,7 @@ function lineList(entries) {
   const shown = entries.filter(({ kind }, index) => kind !== "same" || entries.slice(Math.max(0, index - 3), index + 4).some((near) => near.kind !== "same"));
   return el("pre", { class: "code diff" }, shown.map(({ kind, text: line }) => {
     const tag = { same: "span", removed: "del", added: "ins" }[kind];
-    return el(tag, { class: `line ${kind}` }, `${signs[kind]} `, visible(line), "\n");
+    return el(tag, { class: `line ${kind}` }, `${signs[kind]} `, visible(line.slice(0, shownLine)), line.length > shownLine ? "…\n" : "\n");
   }));
 }
 
@@ -39,6 +42,7 @@ function bodies(a, b) {
   const isSame = first.length === second.length && first.every((byte, index) => byte === second[index]);
   if (isSame) return el("p", { class: "about" }, text.same);
   if (isBinary(a) || isBinary(b)) return el("p", {}, text.binaryDiffers(bytes(first.length), bytes(second.length)));
+  if (a.body.length + b.body.length > lengthLimit) return el("p", {}, text.tooLongToCompare);
   const [left, right] = [lines(a), lines(b)];
   const entries = left.length + right.length > lineLimit ? null : diff(left, right);
   return entries === null ? el("p", {}, text.tooLongToCompare) : lineList(entries);

@@ -36,6 +36,8 @@ function entry(notification) {
     serverIPAddress: "",
     _remote: notification.remote,
     _id: notification.id,
+    // Refused requests have ids of their own.
+    ...(notification.refused && { _refused: notification.refused }),
   };
 }
 

@@ -194,7 +194,6 @@ export class Inspector {
   async loadOlder() {
     const older = await endpoint.look(this.id, { before: this.list.oldestID ?? newest, limit: pageSize });
     this.list.hasOlder = older.length > 0;
-    this.list.limit += older.length;
     this.list.add(older.map((one) => makeRow(one)));
   }
 
@@ -203,7 +202,6 @@ export class Inspector {
     const rows = found.filter(({ id }) => id < through).map((one) => makeRow(one));
     // What is still missing after a look that went beyond the gap is not there any more.
     if (found.length === 0 || found.at(-1).id >= through) this.list.skipped.delete(through);
-    this.list.limit += rows.length;
     this.list.add(rows);
   }
 
@@ -323,6 +321,8 @@ export class Inspector {
 
   async collect() {
     const { pending, newest: through } = await endpoint.settings(this.id);
+    // The button was pressed twice.
+    if (document.querySelector("dialog[open]")) return;
     if (pending.notifications === 0) return tell(text.nothingToCollect);
     const finish = async (isSaved) => {
       box.close();

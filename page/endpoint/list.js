@@ -1,11 +1,12 @@
-// The list of requests, newest first. The document has the newest 200, and more on request. All rows stay in memory, so that the
-// filter searches all of them.
+// The list of requests, newest first. All rows stay in memory, so that the filter searches all of them; the document has those in
+// view and some beside them. All items are equally high.
 
 import { bodyLength, isBinary } from "../common/bytes.js";
-import { button, el, visible } from "../common/dom.js";
+import { button, el, keepingFocus, visible } from "../common/dom.js";
 import { age, bytes, text } from "../common/text.js";
 
-const rowsShown = 200;
+// Items in the document above and below those in view.
+const margin = 30;
 // The filter works in slices of this many milliseconds, so that the page stays responsive with many requests.
 const sliceMilliseconds = 12;
 const repaintMilliseconds = 100;
@@ -47,19 +48,27 @@ export class RequestList {
     this.selected = null;
     this.markedKey = null;
     this.test = null;
-    this.limit = rowsShown;
     this.hasOlder = false;
     this.unseen = 0;
+    // What is shown: rows, and gaps between them.
+    this.items = [];
+    this.gapElements = new Map();
+    this.itemHeight = 30;
     this.element = el("div", {
       id: "list", role: "listbox", tabIndex: 0, "aria-label": text.list, onmousedown: (event) => this.pressed(event),
     });
     this.pill = button("", () => this.toNewest(), { id: "new-rows", hidden: true });
-    this.scroller = el("div", { class: "scroller", onscroll: () => this.scrolled() }, this.element);
+    // Beside the list, as a list box has no buttons.
+    this.moreElement = el("div", { class: "more", hidden: true });
+    this.scroller = el("div", { class: "scroller", onscroll: () => this.scrolled() }, this.element, this.moreElement);
     this.timer = setInterval(() => this.updateAges(), 1000);
+    this.sizes = new ResizeObserver(() => this.render());
+    this.sizes.observe(this.scroller);
   }
 
   close() {
     clearInterval(this.timer);
+    this.sizes.disconnect();
     clearTimeout(this.paintTimer);
   }
 
@@ -90,8 +99,6 @@ export class RequestList {
       this.leaders.delete(row.key);
       this.hasOlder = true;
     }
-    // The rows in view stay there.
-    if (this.scroller.scrollTop > 0) this.limit += rows.length;
     this.refresh();
   }
 
@@ -112,7 +119,6 @@ export class RequestList {
 
   setFilter(test) {
     this.test = test;
-    this.limit = rowsShown;
     this.refresh();
   }
 
@@ -163,65 +169,97 @@ export class RequestList {
   paint() {
     this.paintTimer = null;
     this.paintedAt = performance.now();
-    const rows = this.visibleRows.slice(0, this.limit);
-    const wanted = [];
-    let later = null;
-    for (const row of rows) {
-      if (!this.test && !row.isRefused) {
-        if (later !== null && row.id < later) wanted.push(...this.gap(row.id, later));
-        later = Math.min(later ?? row.id, row.id);
-      }
-      wanted.push(this.option(row));
+    const { scroller, itemHeight } = this;
+    const at = Math.floor(scroller.scrollTop / itemHeight);
+    const anchor = scroller.scrollTop > 0 ? this.items[at] : null;
+    this.items = this.arrange();
+    if (this.hasOlder && !this.test) keepingFocus(this.moreElement, () => this.moreElement.replaceChildren(button(text.olderOnServer, () => this.handlers.loadOlder())));
+    this.moreElement.hidden = !this.hasOlder || this.test !== null;
+    this.render();
+    // What was in view stays there.
+    const place = anchor ? this.items.findIndex((item) => item.key === anchor.key) : -1;
+    if (place >= 0 && place !== at) {
+      scroller.scrollTop += (place - at) * itemHeight;
+      this.render();
     }
-    if (this.visibleRows.length > rows.length) {
-      wanted.push(this.moreButton(text.older(Math.min(rowsShown, this.visibleRows.length - rows.length)), () => this.showMore()));
-    } else if (this.hasOlder && !this.test) {
-      wanted.push(this.moreButton(text.olderOnServer, () => this.handlers.loadOlder()));
-    }
-    this.replace(wanted);
     this.showSelection();
     this.handlers.painted(this.visibleRows.length, this.rows.length);
   }
 
-  /** Makes the children of the list those that are wanted. What stays is not touched, and what is in view stays in its place. */
-  replace(wanted) {
-    const { scroller, element } = this;
+  /** The rows to show with the gaps between them, each as `{key, row}` or `{key, earlier, later, missing}`. */
+  arrange() {
+    const items = [];
+    let later = null;
+    for (const row of this.visibleRows) {
+      if (!this.test && !row.isRefused) {
+        const missing = later === null ? 0 : this.countMissing(row.id, later);
+        if (missing > 0) items.push({ key: `gap-${later}`, earlier: row.id, later, missing });
+        later = Math.min(later ?? row.id, row.id);
+      }
+      items.push({ key: row.key, row });
+    }
+    return items;
+  }
+
+  countMissing(earlier, later) {
+    const missing = later - earlier - 1;
+    // The attempts that are hidden are not missing.
+    return missing > 0 && missing < 10000 ? missing - countKnown(this.byKey, earlier, later) : missing;
+  }
+
+  /** Puts the items in view into the document. */
+  render() {
+    const { scroller, element, items, itemHeight } = this;
+    const first = Math.max(0, Math.floor(scroller.scrollTop / itemHeight) - margin);
+    const end = Math.min(items.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / itemHeight) + margin);
+    const wanted = items.slice(first, end).map((item) => (item.row ? this.option(item.row) : this.gap(item)));
     const keep = new Set(wanted);
-    const top = (child) => child.getBoundingClientRect().top;
-    const children = [...element.children];
-    const anchor = scroller.scrollTop > 0 ? children.find((child) => keep.has(child) && top(child) >= top(scroller)) : null;
-    const before = anchor && top(anchor);
-    for (const child of children) if (!keep.has(child)) this.drop(child);
-    wanted.forEach((child, index) => {
-      if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
-    });
-    if (anchor) scroller.scrollTop += top(anchor) - before;
+    for (const child of [...element.children]) if (!keep.has(child)) this.drop(child);
+    let next = element.firstElementChild;
+    for (const child of wanted) {
+      if (child === next) next = next.nextElementSibling;
+      else element.insertBefore(child, next);
+    }
+    element.style.paddingTop = `${Math.min(first, items.length) * itemHeight}px`;
+    element.style.paddingBottom = `${Math.max(0, items.length - end) * itemHeight}px`;
+    this.number(items.slice(first, end).filter((item) => item.row));
+    const height = wanted.find((child) => child.getAttribute("role") === "option")?.offsetHeight;
+    if (height && height !== itemHeight) {
+      this.itemHeight = height;
+      this.render();
+    }
+  }
+
+  /** Tells assistive technology where in the list the rows in the document are. */
+  number(items) {
+    if (items.length === 0) return;
+    const all = this.visibleRows;
+    let place = all.indexOf(items[0].row) + 1;
+    for (const { row } of items) {
+      row.element.setAttribute("aria-setsize", all.length);
+      row.element.setAttribute("aria-posinset", place++);
+    }
   }
 
   drop(child) {
     child.remove();
-    const row = this.byKey.get(child.getAttribute("data-key"));
+    const key = child.getAttribute("data-key");
+    const row = this.byKey.get(key);
     if (row?.element === child) row.element = null;
+    if (key?.startsWith("gap-")) this.gapElements.delete(key);
   }
 
-  moreButton(label, onclick) {
-    return el("div", { role: "presentation", class: "more" }, button(label, onclick));
-  }
-
-  showMore() {
-    this.limit += rowsShown;
-    this.paintSoon();
-  }
-
-  gap(earlier, later) {
-    const missing = later - earlier - 1;
-    // The attempts that are hidden are not missing.
-    const known = missing > 0 && missing < 10000 ? countKnown(this.byKey, earlier, later) : 0;
-    if (missing - known <= 0) return [];
+  gap({ key, earlier, later, missing }) {
     const isSkipped = this.skipped.has(later);
-    const label = el("span", {}, (isSkipped ? text.skipped : text.gap)(missing - known));
+    const state = [earlier, missing, isSkipped].join();
+    const known = this.gapElements.get(key);
+    if (known?.state === state) return known.element;
+    const words = (isSkipped ? text.skipped : text.gap)(missing);
+    const label = el("span", { title: words }, words);
     const load = isSkipped ? button(text.load, () => this.handlers.loadGap(earlier, later)) : null;
-    return [el("div", { role: "presentation", class: "gap" }, label, load)];
+    const element = el("div", { role: "presentation", class: "gap", "data-key": key }, label, load);
+    this.gapElements.set(key, { element, state });
+    return element;
   }
 
   option(row) {
@@ -259,11 +297,11 @@ export class RequestList {
 
   updateAges() {
     const now = Date.now();
-    for (const row of this.visibleRows?.slice(0, this.limit) ?? []) this.updateAge(row, now);
+    for (const child of this.element.children) this.updateAge(this.byKey.get(child.getAttribute("data-key")), now);
   }
 
   updateAge(row, now) {
-    if (!row.element) return;
+    if (!row?.element) return;
     const shown = age(now - row.at);
     if (row.ageElement.textContent === shown) return;
     row.ageElement.textContent = shown;
@@ -275,7 +313,7 @@ export class RequestList {
 
   pressed(event) {
     const key = event.target.closest("[data-key]")?.getAttribute("data-key");
-    if (key && event.button === 0) {
+    if (this.byKey.has(key) && event.button === 0) {
       this.choose(this.byKey.get(key));
       this.handlers.open();
     }
@@ -293,9 +331,21 @@ export class RequestList {
     if (row === this.newest) this.noteNew(0);
     if (this.selected?.element) this.selected.element.setAttribute("aria-selected", "false");
     this.selected = row;
+    this.reveal(row);
     this.showSelection();
-    row.element?.scrollIntoView({ block: "nearest" });
     this.handlers.select(row);
+  }
+
+  /** Scrolls as little as needed to have a row in view. */
+  reveal(row) {
+    const place = this.items.findIndex((item) => item.row === row);
+    if (place < 0) return;
+    const { scroller, itemHeight } = this;
+    const top = place * itemHeight;
+    const highest = top + itemHeight - scroller.clientHeight;
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (scroller.clientHeight > 0 && highest > scroller.scrollTop) scroller.scrollTop = highest;
+    this.render();
   }
 
   showSelection() {
@@ -307,7 +357,7 @@ export class RequestList {
 
   /** Selects the row so many places further down. */
   move(places) {
-    const rows = this.visibleRows?.slice(0, this.limit) ?? [];
+    const rows = this.visibleRows ?? [];
     const index = rows.indexOf(this.selected);
     this.choose(rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))]);
   }
@@ -327,6 +377,8 @@ export class RequestList {
 
   scrolled() {
     if (this.scroller.scrollTop === 0) this.noteNew(0);
+    this.render();
+    this.showSelection();
   }
 
   mark(row) {

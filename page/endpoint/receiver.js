@@ -183,6 +183,8 @@ function readExpiry(string) {
  */
 export async function receiver(id, chosen, changed) {
   const settings = await endpoint.settings(id);
+  // The button was pressed twice.
+  if (document.querySelector("dialog[open]")) return;
   const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings) };
   const rest = others(settings);
   const read = () => ({ ...rest.read(), ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.read()])) });

@@ -235,7 +235,7 @@ def test_the_preview_shows_what_a_sender_would_hear_before_anything_is_changed(s
     assert tab.axe() == []
     # Nothing was sent, and nothing was changed.
     assert shared.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()["responses"] == []
-    tab.find("#try-send").click()
+    tab.run("document.getElementById('try-send').click()")
     tab.wait("document.getElementById('status').textContent.startsWith('Sent. The answer was 200')")
     found = shared.collect(endpoint)
     assert [n["body"] for n in found] == ['{"id": 17}', '{"hello": "world"}']
