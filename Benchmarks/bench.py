@@ -18,6 +18,7 @@ import events
 import expressions
 import latency
 import load
+import pages
 import queues
 import rates
 import startup
@@ -27,6 +28,7 @@ from subjects import POSTROOM
 PARTS = {
     "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
     "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
+    "pages": pages.run,
     "queues": queues.run, "deliveries": deliveries.run, "events": events.run, "jsonpath": expressions.run,
 }
 
@@ -38,6 +40,7 @@ SMOKE = [
     (endpoints, {"OVERDUE": 1000, "FILLING_SECONDS": 1, "FORGOTTEN_SECONDS": 0, "DURABILITIES": ("process",)}),
     (connections, {"CONNECTED": 50, "WAITING": 20}),
     (latency, {"SAMPLES": 10, "BACKGROUND_SECONDS": 1, "DURABILITIES": ("process",)}),
+    (pages, {"PAGES": 5, "CASES": ((5, 50),), "SAMPLES": 2, "SECONDS": 1, "ROWS_OF_ONE_PAGE": 300, "DURABILITIES": ("process",)}),
     (queues, {"QUEUES": 20, "CLIENTS": 100, "FORGOTTEN_SECONDS": 0, "DURABILITIES": ("process",)}),
     (deliveries, {"EVENTS_PER_SECOND": 500, "RECEIVERS": 5, "DURABILITIES": ("process",)}),
     (events, {"MANY": 2000, "FORGOTTEN_SECONDS": 0, "EVENTS_PER_SECOND": 200, "DURABILITIES": ("process",)}),

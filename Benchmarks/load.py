@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SCRIPT = Path(__file__).resolve().parent / "load.lua"
+SCRIPT = Path(__file__).resolve().parent / "wrk/load.lua"
 # How long a service is loaded before each measurement.
 WARMING_SECONDS = 1
 # What load.lua posts.

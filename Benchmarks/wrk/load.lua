@@ -3,6 +3,7 @@
 -- Environment:  METHOD    another method, without a body
 --               IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
 --               PREFIX    the path before the id
+--               RATE      requests a second, sent on a schedule; without it each request follows the answer before it
 --               RECORD    a file that the ids of endpoints created by these requests are appended to
 
 wrk.method = os.getenv("METHOD") or "POST"
@@ -26,6 +27,22 @@ function setup(thread)
     thread:set("seed", started)
 end
 
+-- Requests are due at equal distances; one that is late is sent at once.
+function schedule(rate)
+    local ffi = require("ffi")
+    ffi.cdef("typedef struct { long seconds; long microseconds; } instant; int gettimeofday(instant *, void *);")
+    local instant = ffi.new("instant")
+    local function now()
+        ffi.C.gettimeofday(instant, nil)
+        return tonumber(instant.seconds) * 1000 + tonumber(instant.microseconds) / 1000
+    end
+    local due
+    delay = function()
+        due = due and due + 1000 / rate or now()
+        return math.max(0, math.floor(due - now()))
+    end
+end
+
 function init(arguments)
     math.randomseed(os.time() * 10 + seed)
     if os.getenv("IDS") then
@@ -39,6 +56,7 @@ function init(arguments)
             return wrk.format(nil, path .. string.sub(ids, start, start + 31))
         end
     end
+    if os.getenv("RATE") then schedule(tonumber(os.getenv("RATE"))) end
     if os.getenv("RECORD") then
         record = assert(io.open(os.getenv("RECORD") .. seed, "ab"))
         response = function(status, headers, body)
