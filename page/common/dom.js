@@ -55,7 +55,8 @@ export const group = (title, ...content) => el("fieldset", {}, el("legend", {}, 
 
 /** Shows a dialog until it is closed. */
 export function dialog(title, ...content) {
-  const heading = el("h2", { id: "dialog-title" }, title);
+  // Not the first button, which may be far down.
+  const heading = el("h2", { id: "dialog-title", tabIndex: -1, autofocus: true }, title);
   const box = el("dialog", { "aria-labelledby": "dialog-title", onclose: () => box.remove() }, heading, ...content);
   document.body.append(box);
   box.showModal();
