@@ -10,7 +10,7 @@ import pytest
 from harness import PROGRAM, ROOT
 
 PARTS = (
-    "rates", "sustained", "startup", "endpoints", "cleanup", "sync", "connections", "latency", "queues", "deliveries",
+    "rates", "sustained", "startup", "endpoints", "cleanup", "sync", "connections", "latency", "pages", "queues", "deliveries",
     "events", "jsonpath",
 )
 
