@@ -1,3 +1,4 @@
+import Cryptography
 import HTTP
 import HTTPTypes
 import JSON
@@ -53,24 +54,38 @@ import Values
 
     @Test func `an overview has the contents of each queue and the cursor of each client`() {
         let log = QueueLog(current: 9, first: 8, count: 2, bytes: 30, lost: 7)
+        let signed = QueueSettings(
+            name: "b", limits: QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3),
+            authentication: SenderAuthentication(process: .hmac, algorithm: .sha256, key: [], headerName: nil))
         let overview = QueueOverview(
             queues: [
-                .init(name: "ä", log: log, oldest: Self.now.adding(seconds: -90.7)),
-                .init(name: "b", log: QueueLog(), oldest: nil),
-                .init(name: "c", log: log, oldest: Self.now.adding(seconds: 5)),
+                .init(
+                    settings: QueueSettings(name: "ä"), log: log, oldest: Self.now.adding(seconds: -90.7),
+                    newest: Self.now.adding(seconds: -1)),
+                .init(settings: signed, log: QueueLog(), oldest: nil, newest: nil),
+                .init(
+                    settings: QueueSettings(name: "c"), log: log, oldest: Self.now.adding(seconds: 5), newest: Self.now),
             ],
             clients: [
-                .init(name: "one", queue: "ä", isConnected: true, cursor: 7, lag: 2),
-                .init(name: "two", queue: nil, isConnected: false, cursor: 3, lag: nil),
+                .init(
+                    name: "one", queue: "ä", isConnected: true, cursor: 7, lag: 2,
+                    oldestUnread: Self.now.adding(seconds: -61), hasLost: false),
+                .init(
+                    name: "two", queue: nil, isConnected: false, cursor: 3, lag: nil, oldestUnread: nil, hasLost: true),
             ], next: [0xab, 0])
         let queue = #""current_message": 9, "depth": 2, "bytes": 30, "oldest_age_seconds""#
+        let open =
+            #""max_message_count": 100, "max_message_size": 20000, "max_queue_size": 1000000, "signed": false}, "#
         #expect(
             String(decoding: overviewJSON(overview, time: 5, at: Self.now), as: UTF8.self)
-                == #"{"time": "5", "queues": [{"name": "\u00e4", \#(queue): 90}, "#
-                + #"{"name": "b", "current_message": 0, "depth": 0, "bytes": 0, "oldest_age_seconds": null}, "#
-                + #"{"name": "c", \#(queue): 0}], "#
-                + #""clients": [{"name": "one", "queue": "\u00e4", "connected": true, "cursor": 7, "lag": 2}, "#
-                + #"{"name": "two", "queue": null, "connected": false, "cursor": 3, "lag": null}], "next": "ab00"}"#)
+                == #"{"time": "5", "queues": [{"name": "\u00e4", \#(queue): 90, "newest_age_seconds": 1, \#(open)"#
+                + #"{"name": "b", "current_message": 0, "depth": 0, "bytes": 0, "oldest_age_seconds": null, "#
+                + #""newest_age_seconds": null, "max_message_count": 1, "max_message_size": 2, "max_queue_size": 3, "#
+                + #""signed": true}, {"name": "c", \#(queue): 0, "newest_age_seconds": 0, \#(open.dropLast(2))], "#
+                + #""clients": [{"name": "one", "queue": "\u00e4", "connected": true, "cursor": 7, "lag": 2, "#
+                + #""lag_seconds": 61, "lost": false}, "#
+                + #"{"name": "two", "queue": null, "connected": false, "cursor": 3, "lag": null, "lag_seconds": null, "#
+                + #""lost": true}], "next": "ab00"}"#)
         let empty = QueueOverview(queues: [], clients: [], next: nil)
         #expect(
             overviewJSON(empty, time: 5, at: Self.now)
@@ -117,6 +132,29 @@ import Values
         let page = try Page(target("after=00aBFf&limit=7"))
         #expect(page.after == [0, 0xab, 0xff] && page.limit == 7)
         #expect(try Page(target("after=")).after == [])
+    }
+
+    @Test(
+        arguments: [
+            ("", 20, nil), ("newest=1", 1, nil), ("newest=100&before=7", 100, 7),
+            ("before=18446744073709551615", 20, .max), ("limit=0&wait=x", 20, nil),
+        ] as [(String, Int, UInt64?)])
+    func `a peek has the parameters newest and before`(query: String, newest: Int, before: UInt64?) throws {
+        let peek = try PeekQuery(target(query))
+        #expect(peek.newest == newest && peek.before == before)
+    }
+
+    @Test(arguments: [
+        ("newest=0", "newest"), ("newest=101", "newest"), ("newest=-1", "newest"), ("newest=", "newest"),
+        ("newest", "newest"), ("newest=1.0", "newest"), ("before=0", "before"), ("before=-1", "before"),
+        ("before=", "before"), ("before", "before"), ("before=x", "before"), ("before=18446744073709551616", "before"),
+    ])
+    func `an invalid parameter of a peek is refused with its name`(query: String, name: String) {
+        #expect {
+            try PeekQuery(target(query))
+        } throws: {
+            ($0 as? QueryError)?.reason.hasPrefix("The query parameter \"\(name)\" must be ") == true
+        }
     }
 
     @Test(arguments: ["after=0", "after=0g", "after=%C3%A4", "limit=0", "limit=1001", "limit=x"])

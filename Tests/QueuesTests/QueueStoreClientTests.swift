@@ -227,10 +227,13 @@ import Values
             let overview = try test.overview()
             #expect(
                 overview.queues == [
-                    .init(name: "q", log: QueueLog(current: 2, count: 2, bytes: 4), oldest: first.receivedAt),
                     .init(
-                        name: "r", log: QueueLog(current: 2, first: 2, count: 1, bytes: 2, lost: 1),
-                        oldest: test.moment.wall),
+                        settings: QueueSettings(name: "q"), log: QueueLog(current: 2, count: 2, bytes: 4),
+                        oldest: first.receivedAt, newest: test.moment.wall),
+                    .init(
+                        settings: QueueSettings(name: "r", limits: QueueLimits(messageCount: 1)),
+                        log: QueueLog(current: 2, first: 2, count: 1, bytes: 2, lost: 1),
+                        oldest: test.moment.wall, newest: test.moment.wall),
                 ])
             #expect(overview.clients == [] && overview.next == nil)
             #expect(try test.overview(of: "v") == QueueOverview(queues: [], clients: [], next: nil))
@@ -254,14 +257,24 @@ import Values
             let listening = try clients().filter(\.isConnected)
             #expect(
                 listening == [
-                    .init(name: "behind", queue: "q", isConnected: true, cursor: 0, lag: 2),
-                    .init(name: "done", queue: "q", isConnected: true, cursor: 2, lag: 0),
+                    .init(
+                        name: "behind", queue: "q", isConnected: true, cursor: 0, lag: 2,
+                        oldestUnread: test.moment.wall, hasLost: false),
+                    .init(
+                        name: "done", queue: "q", isConnected: true, cursor: 2, lag: 0, oldestUnread: nil,
+                        hasLost: false),
                 ])
             #expect(
-                try clients()[1] == .init(name: "cut off", queue: "r", isConnected: false, cursor: 0, lag: nil))
+                try clients()[1]
+                    == .init(
+                        name: "cut off", queue: "r", isConnected: false, cursor: 0, lag: nil, oldestUnread: nil,
+                        hasLost: false))
             try test.configure(users: ["u": ["q"]])
             #expect(
-                try clients()[1] == .init(name: "cut off", queue: nil, isConnected: false, cursor: 0, lag: nil))
+                try clients()[1]
+                    == .init(
+                        name: "cut off", queue: nil, isConnected: false, cursor: 0, lag: nil, oldestUnread: nil,
+                        hasLost: false))
         }
     }
 

@@ -51,6 +51,7 @@ package final class QueueHandlers {
         guard let (allowed, isOurs) = Self.routes[path.first ?? ""], isOurs.contains(path.count) else { return nil }
         // To the original, a slash within a name separates segments, so that the path does not exist.
         guard !path.contains(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "/")) }) else { return nil }
+        if path[0] == "queues", path.count > 1, path[2] != "messages" { return nil }
         guard allowed.contains(request.method.rawValue) else {
             return .whole(methodNotAllowed(allowed.joined(separator: ",")))
         }
@@ -63,6 +64,8 @@ package final class QueueHandlers {
         case "listen": return try await listen(request, path[1], to: path[2], context)
         case "unlisten": return try await unlisten(request, path[1], context)
         case "ack": return try await acknowledge(request, path[1], through: path[2], context)
+        case "queues" where path.count == 3: return try await peek(request, at: path[1], context)
+        case "queues" where path.count == 4: return try await message(request, path[3], of: path[1], context)
         case "queues": return try await overview(request, context)
         case "setPassword": return try await setPassword(request, context)
         case "reload": return try await reload(request, context)
@@ -81,7 +84,7 @@ package final class QueueHandlers {
     /// By first segment: the methods that the routes accept, and how many segments they may have.
     private static let routes: [String: ([String], Set<Int>)] = [
         "q": (["POST"], [2]), "read": (["GET", "POST"], [2]), "listen": (["GET", "POST"], [3]),
-        "unlisten": (["GET", "POST"], [2]), "ack": (["POST"], [3]), "queues": (["GET", "HEAD"], [1]),
+        "unlisten": (["GET", "POST"], [2]), "ack": (["POST"], [3]), "queues": (["GET", "HEAD"], [1, 3, 4]),
         "setPassword": (["POST"], [1]), "reload": (["GET", "POST"], [1]), "time": (["GET", "HEAD"], [1]),
     ]
 

@@ -49,7 +49,12 @@ func overviewJSON(_ overview: QueueOverview, time: UInt64, at now: Timestamp) ->
                 json.member("current_message", queue.log.current)
                 json.member("depth", queue.log.count)
                 json.member("bytes", queue.log.bytes)
-                json.member("oldest_age_seconds", orNull: queue.oldest.map { Int(max(0, now.seconds(since: $0))) })
+                json.member("oldest_age_seconds", orNull: age(of: queue.oldest, at: now))
+                json.member("newest_age_seconds", orNull: age(of: queue.newest, at: now))
+                json.member("max_message_count", queue.settings.limits.messageCount)
+                json.member("max_message_size", queue.settings.limits.messageBytes)
+                json.member("max_queue_size", queue.settings.limits.queueBytes)
+                json.member("signed", queue.settings.authentication != nil)
             }
         }
         json.member("clients", arrayOf: overview.clients) { json, client in
@@ -59,8 +64,40 @@ func overviewJSON(_ overview: QueueOverview, time: UInt64, at now: Timestamp) ->
                 json.member("connected", client.isConnected)
                 json.member("cursor", client.cursor)
                 json.member("lag", orNull: client.lag)
+                json.member("lag_seconds", orNull: age(of: client.oldestUnread, at: now))
+                json.member("lost", client.hasLost)
             }
         }
         json.member("next", orNull: overview.next.map { hexadecimal($0) })
+    }
+}
+
+private func age(of time: Timestamp?, at now: Timestamp) -> Int? { time.map { Int(max(0, now.seconds(since: $0))) } }
+
+func peekJSON(_ peek: QueuePeek, time: UInt64) -> [UInt8] {
+    objectJSON { json in
+        json.member("time", String(time))
+        json.member("current_message", peek.log.current)
+        json.member("first_message", peek.log.first)
+        json.member("depth", peek.log.count)
+        json.member("messages", arrayOf: peek.messages) { json, piece in piece.write(to: &json) }
+        json.member("next", orNull: peek.next)
+    }
+}
+
+extension MessagePiece {
+    fileprivate func write(to json: inout JSONWriter) {
+        let message = numbered.message
+        // What is cut within a character does not make a text binary.
+        var pieces = TextPieces()
+        let text = pieces.take(message.body, isLast: isWhole)
+        json.object { json in
+            json.member("id", numbered.id)
+            json.member("received_at", message.receivedAt.iso8601())
+            json.member("bytes", bodyBytes)
+            json.member("message", utf8: pieces.isUTF8 ? text : message.body)
+            if !pieces.isUTF8 { json.member("messageBase64", Base64.standard.encode(message.body)) }
+            json.member("truncated", !isWhole)
+        }
     }
 }

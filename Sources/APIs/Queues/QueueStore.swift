@@ -70,6 +70,18 @@ package protocol QueueStore: AnyObject {
     ///   - limit: the most clients to return.
     func overview(of user: User, after key: [UInt8], limit: Int) async throws(StoreFailure) -> QueueOverview
 
+    /// The newest messages of a queue, newest first. No cursor moves.
+    /// - Parameters:
+    ///   - id: only messages with lower ids are returned; `nil`: all.
+    ///   - limit: the most messages to return.
+    /// - Returns: `nil` if there is no such queue, or the user may not read it.
+    func peek(
+        at queue: String, for user: User, before id: UInt64?, limit: Int
+    ) async throws(StoreFailure) -> QueuePeek?
+
+    /// A message of a queue, whatever the clients have read of it. A long one is incomplete.
+    func message(_ id: UInt64, of queue: String, for user: User) async throws(StoreFailure) -> MessageLookup
+
     // MARK: Logins
 
     /// The record of earlier logins, including those of the open turn.
@@ -175,6 +187,35 @@ package enum ReadOutcome: Equatable, Sendable {
     package static let shortBytes = 16 << 10
 }
 
+/// The newest messages of a queue.
+package struct QueuePeek: Equatable, Sendable {
+    package let log: QueueLog
+    /// Newest first. Of each message, at most `shownBytes` bytes.
+    package let messages: [MessagePiece]
+    /// The id before which to continue; `nil` if there are no older messages.
+    package let next: UInt64?
+
+    /// The most bytes of one message that are returned.
+    package static let shownBytes = 4 << 10
+    /// No further message is returned after this many bytes.
+    package static let allBytes = 64 << 10
+
+    package init(log: QueueLog, messages: [MessagePiece], next: UInt64?) {
+        self.log = log
+        self.messages = messages
+        self.next = next
+    }
+}
+
+package enum MessageLookup: Equatable, Sendable {
+    /// There is no such queue, or the user may not read it.
+    case unknownQueue
+    /// The queue does not keep a message with this id.
+    case unknownMessage
+    /// The message, and a range that has nothing else. The piece has at most `ReadOutcome.shortBytes` bytes of it.
+    case found(MessagePiece, MessageRange)
+}
+
 package enum Acknowledgement: Equatable, Sendable {
     case done
     case unknownClient
@@ -185,16 +226,21 @@ package enum Acknowledgement: Equatable, Sendable {
 
 package struct QueueOverview: Equatable, Sendable {
     package struct QueueEntry: Equatable, Sendable {
-        package let name: String
+        package let settings: QueueSettings
         package let log: QueueLog
         /// When the oldest message in the queue was received.
         package let oldest: Timestamp?
+        /// When the newest message in the queue was received.
+        package let newest: Timestamp?
 
-        package init(name: String, log: QueueLog, oldest: Timestamp?) {
-            self.name = name
+        package init(settings: QueueSettings, log: QueueLog, oldest: Timestamp?, newest: Timestamp?) {
+            self.settings = settings
             self.log = log
             self.oldest = oldest
+            self.newest = newest
         }
+
+        package var name: String { settings.name }
     }
 
     package struct ClientEntry: Equatable, Sendable {
@@ -206,13 +252,22 @@ package struct QueueOverview: Equatable, Sendable {
         package let cursor: UInt64
         /// How many messages it has not read (`QueueLog.lag`); `nil` if it is disconnected.
         package let lag: UInt64?
+        /// When the oldest message that it has not read was received; `nil` if there is none, or it is disconnected.
+        package let oldestUnread: Timestamp?
+        /// Whether messages that it has not read are no longer kept.
+        package let hasLost: Bool
 
-        package init(name: String, queue: String?, isConnected: Bool, cursor: UInt64, lag: UInt64?) {
+        package init(
+            name: String, queue: String?, isConnected: Bool, cursor: UInt64, lag: UInt64?, oldestUnread: Timestamp?,
+            hasLost: Bool
+        ) {
             self.name = name
             self.queue = queue
             self.isConnected = isConnected
             self.cursor = cursor
             self.lag = lag
+            self.oldestUnread = oldestUnread
+            self.hasLost = hasLost
         }
     }
 

@@ -1,5 +1,7 @@
 """Queues with many readers: reading, waiting, acknowledging, and the overview."""
 
+import base64
+import random
 import time
 
 import pytest
@@ -206,11 +208,17 @@ def test_the_overview_shows_the_size_of_queues_and_the_cursors_of_clients(serve_
     assert overview["time"] == service.call("GET", "/time").text
     assert [queue["name"] for queue in overview["queues"]] == ["a", "b", "empty"]
     b = overview["queues"][1]
-    assert (b["current_message"], b["depth"], b["bytes"]) == (3, 3, 7) and b["oldest_age_seconds"] >= 1
-    assert overview["queues"][0] == {"name": "a", "current_message": 0, "depth": 0, "bytes": 0, "oldest_age_seconds": None}
+    assert (b["current_message"], b["depth"], b["bytes"]) == (3, 3, 7)
+    assert b["oldest_age_seconds"] >= 1 and b["oldest_age_seconds"] >= b["newest_age_seconds"] >= 0
+    assert overview["queues"][0] == {
+        "name": "a", "current_message": 0, "depth": 0, "bytes": 0, "oldest_age_seconds": None, "newest_age_seconds": None,
+        "max_message_count": 10**9, "max_message_size": 20000, "max_queue_size": 10**12, "signed": False,
+    }
     clients = {client["name"]: client for client in overview["clients"]}
-    assert clients["one"] == {"name": "one", "queue": "b", "connected": True, "cursor": 2, "lag": 1}
+    assert clients["one"].pop("lag_seconds") >= 1
+    assert clients["one"] == {"name": "one", "queue": "b", "connected": True, "cursor": 2, "lag": 1, "lost": False}
     assert [clients[name]["lag"] for name in ("two", "three", "idle")] == [0, 3, 0]
+    assert [clients[name]["lag_seconds"] for name in ("two", "idle")] == [None, None]
     assert overview["next"] is None
     # Another user sees its own queues and clients.
     assert service.overview(user="carol")["queues"] == [overview["queues"][0]]
@@ -221,6 +229,83 @@ def test_the_overview_shows_the_size_of_queues_and_the_cursors_of_clients(serve_
     service.load(config)
     gone = {client["name"]: client for client in service.overview()["clients"]}["one"]
     assert (gone["queue"], gone["connected"], gone["lag"]) == (None, False, None)
+
+
+def test_a_client_that_has_lost_messages_is_shown_as_such(serve_queues):
+    service = serve_queues(configuration([{"name": "small", "max_message_count": 2}]))
+    service.listen("reader", "small")
+    service.send("small", "a", "b", "c")
+    (client,) = service.overview()["clients"]
+    assert client["lost"] and client["lag_seconds"] is not None
+    error(service.read("reader"), 410, refresh=True)
+    (client,) = service.overview()["clients"]
+    assert not client["lost"] and client["lag_seconds"] is None
+
+
+# ---------------------------------------------------------------- looking
+
+
+def test_looking_at_messages_moves_no_cursor(queues, queue):
+    client = joined(queues, queue)
+    bodies = [b"text", bytes(range(256)), b"\xc3\xa4" * 5000]
+    for body in bodies:
+        assert queues.post(queue, body).status == 200
+    peek = queues.ask("GET", "/queues/%s/messages" % queue).json()
+    assert [(message["id"], message["bytes"], message["truncated"]) for message in peek["messages"]] == [
+        (3, 10000, True), (2, 256, False), (1, 4, False)]
+    assert peek["messages"][0]["message"] == "\u00e4" * 2048 and "messageBase64" not in peek["messages"][0]
+    assert base64.b64decode(peek["messages"][1]["messageBase64"]) == bodies[1]
+    assert (peek["current_message"], peek["depth"], peek["next"]) == (3, 3, None)
+    for number, body in enumerate(bodies, 1):
+        answer = queues.ask("GET", "/queues/%s/messages/%d" % (queue, number))
+        assert answer.body == body and answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["content-disposition"] == 'attachment; filename="message-%d"' % number
+    assert [number for number, _ in read_messages(queues.read(client))] == [1, 2, 3]
+
+
+def test_a_peek_goes_on_before_a_message(queues, queue):
+    queues.send(queue, *map(str, range(1, 8)))
+    found, query = [], "?newest=3"
+    while query:
+        peek = queues.ask("GET", "/queues/%s/messages%s" % (queue, query)).json()
+        found.append([message["message"] for message in peek["messages"]])
+        query = peek["next"] and "?newest=3&before=%d" % peek["next"]
+    assert found == [["7", "6", "5"], ["4", "3", "2"], ["1"]]
+
+
+def test_a_long_message_is_had_in_whole(serve_queues):
+    service = serve_queues(configuration([roomy("long", max_message_size=8 << 20)]), MAX_MESSAGE_BYTES="8m")
+    body = random.Random(1).randbytes(5 << 20)
+    assert service.post("long", body).status == 200
+    answer = service.ask("GET", "/queues/long/messages/1")
+    assert answer.body == body and answer.headers["content-length"] == str(len(body))
+    head = service.ask("HEAD", "/queues/long/messages/1")
+    assert head.status == 200 and head.body == b""
+
+
+@pytest.mark.parametrize("path, status", [
+    ("messages?newest=0", 400), ("messages?newest=101", 400), ("messages?newest=x", 400), ("messages?before=0", 400),
+    ("messages?before=", 400), ("messages/0", 400), ("messages/x", 400), ("messages/999999", 404), ("message", 404),
+    ("messages/1/body", 404),
+])  # fmt: skip
+def test_a_wrong_look_is_refused_with_its_reason(queues, path, status):
+    answer = queues.ask("GET", "/queues/%s/%s" % (NAMES[0], path))
+    if path in ("message", "messages/1/body"):
+        assert answer.status == 404
+    else:
+        assert error(answer, status)
+
+
+def test_whoever_may_not_read_a_queue_does_not_see_its_messages(serve_queues):
+    service = serve_queues(configuration([roomy("mine")], users=["alice"]) | {
+        "users": [plain_user("alice", ["mine"]), plain_user("bob", [])]})  # fmt: skip
+    service.send("mine", "private")
+    for path in ("/queues/mine/messages", "/queues/mine/messages/1"):
+        assert "private" in service.ask("GET", path).text
+        assert error(service.ask("GET", path, user="bob"), 404) == "There is no such queue, or this user may not read it."
+        error(service.call("GET", path), 401)
+        error(service.ask("GET", path, secret="wrong"), 403)
+        assert service.ask("POST", path).status == 405
 
 
 def test_the_overview_has_pages(queues, queue):

@@ -25,7 +25,7 @@ KINDS = LASTING + [
 ]
 TOKEN = re.compile("|".join("(%s)" % kind for kind in KINDS))
 LOOSE = [kind.removeprefix(r"(?<![\w-])").removesuffix(r"(?![\w-])") for kind in KINDS]
-VOLATILE = ("duration_ms", "oldest_age_seconds")
+VOLATILE = ("duration_ms", "oldest_age_seconds", "newest_age_seconds", "lag_seconds")
 
 EVIL = {"Origin": "https://evil.example"}
 ELSEWHERE = {"Host": "evil.example"}

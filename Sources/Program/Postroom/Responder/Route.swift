@@ -7,6 +7,7 @@ enum Route: UInt8, CaseIterable {
     case environmentWebhooks, environmentEvents, environmentSettings, rotation
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
     case endpointSettings, notificationBody, preview
+    case queueMessages, queueMessage
 
     /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
@@ -27,6 +28,8 @@ enum Route: UInt8, CaseIterable {
         case .unlisten: "/unlisten/{client}"
         case .acknowledge: "/ack/{client}/{id}"
         case .queues: "/queues"
+        case .queueMessages: "/queues/{queue}/messages"
+        case .queueMessage: "/queues/{queue}/messages/{id}"
         case .password: "/setPassword"
         case .reload: "/reload"
         case .time: "/time"
@@ -72,7 +75,9 @@ enum Route: UInt8, CaseIterable {
         case "listen": return .listen
         case "unlisten": return .unlisten
         case "ack": return .acknowledge
-        case "queues": return .queues
+        case "queues":
+            guard count > 2, path[path.startIndex + 2] == "messages" else { return .queues }
+            return count == 3 ? .queueMessages : .queueMessage
         case "setPassword": return .password
         case "reload": return .reload
         case "time": return .time

@@ -206,8 +206,10 @@ extension MappedQueues {
                 guard let settings = try queueSettings(number, in: transaction) else { return nil }
                 name = settings.name
                 guard let log = try queueLog(number, in: transaction) else { return nil }
-                let oldest = try messages(of: number, after: log.first - 1, limit: 1, in: transaction).first
-                return QueueOverview.QueueEntry(name: name, log: log, oldest: oldest?.message.receivedAt)
+                return QueueOverview.QueueEntry(
+                    settings: settings, log: log,
+                    oldest: try received(after: log.first - 1, of: number, in: transaction),
+                    newest: try newestReceived(of: number, log, in: transaction))
             }
             if let entry { entries.append(entry) }
         }
@@ -242,11 +244,17 @@ extension MappedQueues {
             let queue = try sparing(subject) { () throws(LMDBError) -> String? in
                 try queueSettings(record.queue, in: transaction)?.name
             }
+            let standing = log?.standing(of: record.cursor)
+            let oldestUnread = try sparing(subject) { () throws(LMDBError) -> Timestamp? in
+                guard let log, standing != .upToDate else { return nil }
+                return try received(after: max(record.cursor, log.first - 1), of: record.queue, in: transaction)
+            }
             clients.append(
                 QueueOverview.ClientEntry(
                     name: record.name, queue: queue,
                     isConnected: log != nil, cursor: record.cursor,
-                    lag: log.map { $0.lag(of: record.cursor) }))
+                    lag: log.map { $0.lag(of: record.cursor) }, oldestUnread: oldestUnread,
+                    hasLost: standing == .lost))
         }
         return (clients, next)
     }
