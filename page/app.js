@@ -12,7 +12,9 @@ import { home } from "./home.js";
  * The modules of the other views. Each is loaded when it is first shown, and exports `open(rest)`, which is given what follows the
  * name in the address and makes an object with `title`, `element`, `start()` and `close()`.
  */
-const views = {};
+const views = {
+  queues: () => import("./queues/queues.js"),
+};
 
 const main = document.getElementById("main");
 let current = null;
@@ -46,6 +48,10 @@ async function show() {
   current?.close();
   current = null;
   document.body.className = "";
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === (name ? `inspect#/${name}` : "./")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   if (name) {
     let view;
     try {

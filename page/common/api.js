@@ -12,21 +12,31 @@ export class Failure extends Error {
 }
 
 /**
- * Calls the API.
+ * Asks the API, and returns its answer. `options` are those of `fetch`.
  * @throws {Failure} for an answer that is not 2xx, with its text
  * @throws {TypeError} if there was no answer
  */
-async function call(method, path, { body, signal } = {}) {
-  const response = await fetch(new URL(path, root), {
-    method,
-    signal,
-    cache: "no-store",
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Failure(response.status, text.trim() || response.statusText, response.headers.get("Retry-After"));
-  return text;
+export async function ask(method, path, options = {}) {
+  const response = await fetch(new URL(path, root), { cache: "no-store", ...options, method });
+  if (response.ok) return response;
+  const text = (await response.text()).trim();
+  throw new Failure(response.status, reason(text) || response.statusText || String(response.status), response.headers.get("Retry-After"));
+}
+
+/** Calls the API with a JSON body, if there is one, and returns the text of the answer. */
+export async function call(method, path, { body, ...options } = {}) {
+  const json = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return (await ask(method, path, { ...json, ...options })).text();
+}
+
+/** What the text of an error says: some APIs send an object with a `message`. */
+function reason(text) {
+  try {
+    const { message } = JSON.parse(text);
+    return typeof message === "string" ? message : text;
+  } catch {
+    return text;
+  }
 }
 
 const endpointPath = (id, rest = "") => `manage/endpoint/${encodeURIComponent(id)}${rest}`;

@@ -53,6 +53,29 @@ export const field = (label, input) => el("label", { class: "field" }, el("span"
 
 export const group = (title, ...content) => el("fieldset", {}, el("legend", {}, title), ...content);
 
+/** A table in a box that scrolls sideways. */
+export function table(heads, rows) {
+  return el(
+    "div", { class: "table" },
+    el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)),
+  );
+}
+
+/** A table with a name, whose box can be scrolled by keyboard too. */
+export function wideTable(label, heads, rows) {
+  const box = table(heads, rows);
+  const [titles, first] = [box.querySelectorAll("thead th"), rows[0]?.children ?? []];
+  titles.forEach((title, index) => first[index]?.classList.contains("number") && title.classList.add("number"));
+  // On a narrow screen, each cell shows the title of its column.
+  for (const row of rows) [...row.children].forEach((cell, index) => (cell.dataset.label = heads[index]));
+  box.firstChild.setAttribute("aria-label", label);
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", label);
+  box.tabIndex = 0;
+  box.classList.add("wide-table");
+  return box;
+}
+
 /** Shows a dialog until it is closed. */
 export function dialog(title, ...content) {
   // Not the first button, which may be far down.

@@ -1,28 +1,32 @@
-// The endpoints that were opened in this browser. An id is the only secret of its endpoint, so the list stays in this browser.
+// What was opened in this browser, newest first. An id may be the only secret of what it names, so the lists stay in this browser.
 
-const key = "postroom.endpoints";
 const limit = 20;
 
-export function recent() {
-  try {
-    const list = JSON.parse(localStorage.getItem(key));
-    return Array.isArray(list) ? list.filter((id) => typeof id === "string") : [];
-  } catch {
-    return [];
-  }
+/** A list of texts under a name. */
+export function recentList(key) {
+  const all = () => {
+    try {
+      const list = JSON.parse(localStorage.getItem(key));
+      return Array.isArray(list) ? list.filter((id) => typeof id === "string") : [];
+    } catch {
+      return [];
+    }
+  };
+  const keep = (list) => {
+    try {
+      localStorage.setItem(key, JSON.stringify(list));
+    } catch {
+      // Without storage, as in some private windows, nothing is remembered.
+    }
+  };
+  return {
+    all,
+    remember: (id) => keep([id, ...all().filter((other) => other !== id)].slice(0, limit)),
+    forget: (id) => keep(all().filter((other) => other !== id)),
+  };
 }
 
-function keep(list) {
-  try {
-    localStorage.setItem(key, JSON.stringify(list));
-  } catch {
-    // Without storage, as in some private windows, nothing is remembered.
-  }
-}
-
-export const remember = (id) => keep([id, ...recent().filter((other) => other !== id)].slice(0, limit));
-
-export const forget = (id) => keep(recent().filter((other) => other !== id));
+export const { all: recent, remember, forget } = recentList("postroom.endpoints");
 
 export function setting(name, value) {
   try {

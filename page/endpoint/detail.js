@@ -1,18 +1,14 @@
 // One request: its body, header fields, query, and what is known about it.
 
-import { bodyBytes, bodyLength, header, hexDump, isBinary, sha256 } from "../common/bytes.js";
-import { button, copy, el, keepingFocus, save, tell, visible } from "../common/dom.js";
-import { pretty } from "../common/json.js";
+import { hexBody, prettyBody, rawBody } from "../common/body.js";
+import { bodyBytes, bodyLength, header, isBinary, sha256 } from "../common/bytes.js";
+import { button, copy, el, keepingFocus, save, table, tell, visible } from "../common/dom.js";
 import { bytes, text, time } from "../common/text.js";
 import { curl } from "./curl.js";
 import { verdict } from "./verdict.js";
 
-// What is shown of a body; the download has the rest.
+// What is shown of a part of a form.
 const shownLength = 128 * 1024;
-const shownHexBytes = 16 * 1024;
-// More elements than this make a browser slow.
-const nodeLimit = 5000;
-const prettyLimit = 20000;
 
 const tabNames = ["body", "headers", "query", "meta"];
 
@@ -131,7 +127,10 @@ export class Detail {
       views.map((name) => button(text.views[name], () => this.showTab("body", name), { "aria-pressed": String(name === view) })),
     );
     const about = el("p", { class: "about" }, `${bytes(length)}, ${this.encoding(binary)}`);
-    const content = { pretty: () => this.prettyBody(), raw: () => this.rawBody(), hex: () => this.hexBody(), form: () => this.form(), parts: () => this.form() }[view]();
+    const content = {
+      pretty: () => prettyBody(notification.body, this.textNotes()), raw: () => rawBody(notification.body, this.textNotes()),
+      hex: () => hexBody(bodyBytes(notification)), form: () => this.form(), parts: () => this.form(),
+    }[view]();
     return [el("div", { class: "body-head" }, choice, about), ...[content].flat()];
   }
 
@@ -144,30 +143,9 @@ export class Detail {
     return text.decodedFrom(coding ? `${charset}, ${coding}` : charset);
   }
 
-  prettyBody() {
-    const { body } = this.row.notification;
-    const pieces = body.length > shownLength ? null : pretty(body);
-    // Too much for the document: shown as it was sent.
-    if (pieces === null || pieces.length > prettyLimit) return this.rawBody();
-    const nodes = pieces.map(({ kind, text }) => (kind === "space" ? text : el("span", { class: `json-${kind}` }, visible(text))));
-    return el("pre", { class: "code" }, nodes);
-  }
-
-  rawBody() {
-    const { notification } = this.row;
-    const shown = notification.body.slice(0, shownLength);
-    const nodes = visible(shown);
-    const notes = [];
-    if (nodes.length > nodeLimit) notes.push(el("p", { class: "notice plain" }, text.manyHidden));
-    if (shown.length < notification.body.length) notes.push(el("p", { class: "notice plain" }, text.cut(text.characters(shownLength), text.characters(notification.body.length))));
-    if (notification.bodyBase64 !== undefined) notes.push(el("p", { class: "about" }, text.notUTF8));
-    return [...notes, el("pre", { class: "code" }, nodes.slice(0, nodeLimit))];
-  }
-
-  hexBody() {
-    const array = bodyBytes(this.row.notification);
-    const notes = array.length > shownHexBytes ? [el("p", { class: "notice plain" }, text.cut(bytes(shownHexBytes), bytes(array.length)))] : [];
-    return [...notes, el("pre", { class: "code" }, hexDump(array.subarray(0, shownHexBytes)))];
+  /** What is said of a text that is not the bytes. */
+  textNotes() {
+    return this.row.notification.bodyBase64 === undefined ? [] : [el("p", { class: "about" }, text.notUTF8)];
   }
 
   form() {
@@ -267,11 +245,4 @@ function decoded(string) {
   } catch {
     return string;
   }
-}
-
-function table(heads, rows) {
-  return el(
-    "div", { class: "table" },
-    el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)),
-  );
 }
