@@ -14,6 +14,7 @@ import { home } from "./home.js";
  */
 const views = {
   queues: () => import("./queues/queues.js"),
+  webhooks: () => import("./webhooks/webhooks.js"),
 };
 
 const main = document.getElementById("main");

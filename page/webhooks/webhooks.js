@@ -1,0 +1,65 @@
+// Chooses what is shown of webhooks: an environment, or one webhook of it.
+
+import { button, el } from "../common/dom.js";
+import { environments, randomUUID, uuidIn } from "./api.js";
+import { EnvironmentView } from "./environment.js";
+import { text } from "./text.js";
+import { WebhookView } from "./webhook.js";
+
+/** @param rest the UUIDs of an environment and a webhook, separated by a slash */
+export function open(rest) {
+  const [environment, webhook] = (rest ?? "").split("/").map(uuidIn);
+  if (!environment) return new Chooser();
+  environments.remember(environment);
+  return webhook ? new WebhookView(environment, webhook) : new EnvironmentView(environment);
+}
+
+/** Asks for an environment. */
+class Chooser {
+  constructor() {
+    this.title = text.title;
+    const go = (id) => {
+      history.pushState(null, "", `inspect#/webhooks/${id}`);
+      dispatchEvent(new PopStateEvent("popstate"));
+    };
+    const error = el("p", { class: "notice bad", role: "alert", hidden: true }, text.notUUID);
+    const field = el("input", { id: "environment", autocomplete: "off", spellcheck: false });
+    const form = el(
+      "form",
+      {
+        class: "card",
+        onsubmit(event) {
+          event.preventDefault();
+          const id = uuidIn(field.value);
+          error.hidden = id !== null;
+          if (id) go(id);
+        },
+      },
+      el("label", { for: "environment" }, text.openLabel),
+      el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)), error,
+    );
+    const create = el("div", { class: "card" }, button(text.create, () => go(randomUUID()), { class: "primary", id: "new-environment" }), el("p", {}, text.createHint));
+    this.element = el("div", { class: "home" }, el("h1", {}, text.title), form, create, list());
+  }
+
+  start() {}
+
+  close() {}
+}
+
+function list() {
+  const ids = environments.all();
+  if (ids.length === 0) return null;
+  const items = ids.map((id) => {
+    const item = el(
+      "li", {},
+      el("a", { href: `inspect#/webhooks/${id}`, "data-view": "" }, id),
+      button(text.forget, () => {
+        environments.forget(id);
+        item.remove();
+      }, { title: text.forgetTitle(id), class: "link" }),
+    );
+    return item;
+  });
+  return el("section", { class: "card" }, el("h2", {}, text.recent), el("ul", { class: "plain-list" }, items));
+}
