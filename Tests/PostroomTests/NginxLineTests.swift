@@ -34,6 +34,7 @@ import Testing
             ("environments/x/settings/rotate", .rotation), ("api/environments/x/events", .environmentEvents),
             ("api/webhooks/events", .eventTypes), ("webhooks/x/logs/1/retry", .outboundRetry), ("webhooks", .other),
             ("api", .other), ("api/manage", .other), ("", .other), ("healthz", .health), ("environments", .other),
+            ("jsonpath", .expression), ("jsonpath/", .expression), ("jsonpath/x", .other),
         ] as [(String, Route)])
     func `each path has its route`(path: String, route: Route) {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)

@@ -15,6 +15,7 @@ import Values
             ("receive", .receive), ("eventmatch", .subscriptions), ("eventmatch/x", .subscription("x")),
             ("eventmatch/x/deliveries", .deliveries("x")), ("eventmatch/x/replay", .replay("x")),
             ("eventmatch/x/deliveries/7/retry", .retry("x", delivery: "7")), ("events/x", .event("x")),
+            ("jsonpath", .expression),
         ] as [(String, EventRoute)])
     func `each path has its route, with or without a slash at the end`(path: String, wanted: EventRoute) {
         #expect(route(path) == wanted)
@@ -22,13 +23,13 @@ import Values
         #expect(route(path + "/more/and/more/and/again") == nil)
     }
 
-    @Test(arguments: ["events", "receive/x", "eventmatch/x/y", "eventmatch/x/deliveries/7", "events/x/y"])
+    @Test(arguments: ["events", "receive/x", "eventmatch/x/y", "eventmatch/x/deliveries/7", "events/x/y", "jsonpath/x"])
     func `other paths of this API have no route`(path: String) {
         #expect(EventHandlers.owns(path.split(separator: "/").map(String.init)))
         #expect(route(path) == nil)
     }
 
-    @Test(arguments: [[], [""], ["receiver"], ["Receive"], ["x", "receive"], ["event"]])
+    @Test(arguments: [[], [""], ["receiver"], ["Receive"], ["x", "receive"], ["event"], ["JSONPath"]])
     func `the API does not own other paths`(path: [String]) {
         #expect(!EventHandlers.owns(path))
     }
@@ -38,6 +39,7 @@ import Values
             (.receive, "OPTIONS, POST"), (.subscriptions, "DELETE, GET, HEAD, POST, PUT"),
             (.subscription("x"), "DELETE, GET, HEAD, POST, PUT"), (.event("x"), "GET, HEAD"),
             (.deliveries("x"), "GET, HEAD"), (.replay("x"), "POST"), (.retry("x", delivery: "1"), "POST"),
+            (.expression, "POST"),
         ] as [(EventRoute, String)])
     func `methods are listed in alphabetical order`(route: EventRoute, methods: String) {
         #expect(route.methods.joined(separator: ", ") == methods)

@@ -109,6 +109,8 @@ def test_the_examples_of_events(begin, hurried, receive, tmp_path):
         assert answer.headers[name.lower()] == documented[name]["example"]
     tour.ask(service, "askForConsent", "origin", headers={"WebHook-Request-Origin": "evil.example"}, status=403)
     tour.ask(service, "askForConsent", status=405)
+    for name in ("both", "text", "wrong"):
+        tour.ask(service, "tryExpression", name, request=name)
     # The worker does not begin with the replays, and the supervisor does not replace it.
     stopped = [service.process.pid, *service.workers()]
     for process in stopped:

@@ -46,6 +46,20 @@ extension EventHandlers {
         return .whole(response)
     }
 
+    /// Tries an expression, in another thread: it may take some tens of milliseconds.
+    func trial(_ request: Request) async throws(EventError) -> Answer {
+        try refuseForm(request)
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumInputBytes))
+        let tooMany = EventError(.serviceUnavailable, "Too many expressions are being tried. Try again.")
+        guard let place = trials.take(for: request.remoteAddress) else { throw tooMany }
+        defer { trials.giveBack(place) }
+        let outcome = await background.result(of: { () -> Result<[UInt8], EventError> in
+            Result { () throws(EventError) in try ExpressionTrial(parsing: body).answer() }
+        })
+        guard let outcome else { throw tooMany }
+        return .whole(.plainJSON(.ok, try outcome.get()))
+    }
+
     // MARK: History
 
     /// The history of an event, with the deliveries to the user's own subscriptions. Any user who knows the event's id may

@@ -13,6 +13,8 @@ package final class EventHandlers: APIHandlers {
     let settings: EventSettings
     private let urls: any URLChecking
     let sealing: Sealing
+    let background: any Background
+    var trials = TrialPlaces()
     let now: () -> Moment
     var random: any RandomNumberGenerator
     /// Called when a request names its user in a header that is ignored.
@@ -20,15 +22,18 @@ package final class EventHandlers: APIHandlers {
 
     /// - Parameters:
     ///   - urls: decides which targets may be called.
+    ///   - background: tries expressions.
     ///   - ignored: called when a request names its user in the header, but the settings ignore it.
     package init(
         store: any EventStore, settings: EventSettings, urls: any URLChecking, sealing: Sealing,
-        now: @escaping () -> Moment, random: any RandomNumberGenerator, ignored: @escaping () -> Void
+        background: any Background = NoBackground(), now: @escaping () -> Moment, random: any RandomNumberGenerator,
+        ignored: @escaping () -> Void
     ) {
         self.store = store
         self.settings = settings
         self.urls = urls
         self.sealing = sealing
+        self.background = background
         self.now = now
         self.random = random
         self.ignored = ignored
@@ -87,6 +92,7 @@ package final class EventHandlers: APIHandlers {
         case .retry(let text, let line): return try await retry(request, line, try await own(text, of: user), context)
         case .replay(let text): return try await replay(request, try await own(text, of: user), context)
         case .event(let text): return try await history(text, of: user, context)
+        case .expression: return try await trial(request)
         }
     }
 
@@ -168,14 +174,18 @@ package final class EventHandlers: APIHandlers {
     }
 
     private func input(_ request: Request, isNew: Bool) throws(EventError) -> SubscriptionInput {
+        try refuseForm(request)
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumInputBytes))
+        return try SubscriptionInput(parsing: body, isNew: isNew, urls)
+    }
+
+    func refuseForm(_ request: Request) throws(EventError) {
         if let type = request.fields.firstValue(of: "content-type") {
             let text = String(decoding: type, as: UTF8.self).lowercased()
             if text.hasPrefix("application/x-www-form-urlencoded") || text.hasPrefix("multipart/") {
                 throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
             }
         }
-        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumInputBytes))
-        return try SubscriptionInput(parsing: body, isNew: isNew, urls)
     }
 
     private func change(_ input: SubscriptionInput) -> SubscriptionChange {

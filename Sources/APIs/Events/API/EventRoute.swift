@@ -11,10 +11,12 @@ enum EventRoute: Equatable {
     case retry(String, delivery: String)
     case replay(String)
     case event(String)
+    case expression
 
     /// The segments of a path of this API, without the empty last one that a trailing slash leaves; `nil` for other paths.
     static func own(_ path: [String]) -> ArraySlice<String>? {
-        guard let first = path.first, ["receive", "eventmatch", "events"].contains(first) else { return nil }
+        let names = ["receive", "eventmatch", "events", "jsonpath"]
+        guard let first = path.first, names.contains(first) else { return nil }
         return path.count > 1 && path.last == "" ? path.dropLast() : path[...]
     }
 
@@ -30,6 +32,7 @@ enum EventRoute: Equatable {
         case ("eventmatch", 5) where path[2] == "deliveries" && path[4] == "retry":
             self = .retry(path[1], delivery: path[3])
         case ("events", 2): self = .event(path[1])
+        case ("jsonpath", 1): self = .expression
         default: return nil
         }
     }
@@ -40,7 +43,7 @@ enum EventRoute: Equatable {
         case .receive: ["OPTIONS", "POST"]
         case .subscriptions, .subscription: ["DELETE", "GET", "HEAD", "POST", "PUT"]
         case .deliveries, .event: ["GET", "HEAD"]
-        case .retry, .replay: ["POST"]
+        case .retry, .replay, .expression: ["POST"]
         }
     }
 

@@ -115,8 +115,7 @@ struct SubscriptionInput {
         dialect = try nullable("dialect") { name throws(EventError) in
             let text = try string(name) ?? ""
             guard let dialect = JSONPath.Dialect(rawValue: text) else {
-                let all = JSONPath.Dialect.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
-                throw Self.fault(name, "must be \(all)")
+                throw Self.fault(name, "must be \(JSONPath.Dialect.alternatives)")
             }
             return dialect
         }
@@ -174,4 +173,9 @@ struct SubscriptionInput {
         created = try time("created")
         updated = try time("updated")
     }
+}
+
+extension JSONPath.Dialect {
+    /// What clients may write, for errors.
+    static let alternatives = allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
 }

@@ -3,6 +3,8 @@ package import JSON
 /// A JSONPath query, compiled: of RFC 9535, or of the legacy dialect of jsonpath2.
 package struct JSONPath: Sendable {
     package let dialect: Dialect
+    /// Whether the query has a filter.
+    let hasFilter: Bool
     private let compiled: Compiled
 
     package enum Dialect: String, Sendable, CaseIterable {
@@ -55,8 +57,9 @@ package struct JSONPath: Sendable {
         }
     }
 
-    private init(_ dialect: Dialect, _ outcome: ProgramBuilder.Outcome) {
+    init(_ dialect: Dialect, _ outcome: ProgramBuilder.Outcome) {
         self.dialect = dialect
+        hasFilter = outcome.hasFilter
         compiled = Compiled(outcome.program)
     }
 
@@ -105,6 +108,13 @@ package struct JSONPath: Sendable {
         return nodes
     }
 
+    /// The query's first results and their paths, and the number of all.
+    package func findings(
+        in document: JSONPathDocument, keeping limit: Int, budget: Int = defaultBudget
+    ) -> JSONPathFindings {
+        JSONPathFindings(compiled.program, in: document, keeping: limit, budget: budget)
+    }
+
     private func forEachResult(
         in document: JSONPathDocument, _ budget: Int,
         _ take: (inout Evaluator, UInt32) throws(JSONPathBudgetExceeded) -> Void
@@ -119,7 +129,7 @@ package struct JSONPath: Sendable {
 }
 
 /// The text of a query, for both grammars.
-private struct QueryText {
+struct QueryText {
     private let text: [UInt8]
     /// Whether the text begins with a name, which means that `$.` is to be added before it.
     private let isBare: Bool

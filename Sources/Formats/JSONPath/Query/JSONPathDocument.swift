@@ -33,14 +33,24 @@ package struct JSONPathNode: Equatable, Sendable {
     }
 
     /// The path as RFC 9535 writes it (2.7). A function is written as in the legacy dialect, `[length()]`.
-    package var normalizedPath: String {
-        path.reduce(into: "$") { text, element in
+    package var normalizedPath: String { normalizedPath(atMost: .max).text }
+
+    /// The beginning of the path: whole steps, up to a number of bytes.
+    package func normalizedPath(atMost limit: Int) -> (text: String, isCut: Bool) {
+        var text = "$"
+        for element in path {
+            let step: String
             switch element {
-            case .name(let name): text += "['\(JSONPathNode.escaped(name))']"
-            case .index(let index): text += "[\(index)]"
-            case .function(let name): text += "[\(name)()]"
+            // A name is not shorter when it is escaped.
+            case .name(let name) where name.utf8.count > limit: return (text, true)
+            case .name(let name): step = "['\(JSONPathNode.escaped(name))']"
+            case .index(let index): step = "[\(index)]"
+            case .function(let name): step = "[\(name)()]"
             }
+            guard step.utf8.count <= limit - text.utf8.count else { return (text, true) }
+            text += step
         }
+        return (text, false)
     }
 
     private static func escaped(_ name: String) -> String {

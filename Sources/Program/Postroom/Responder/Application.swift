@@ -29,20 +29,23 @@ final class Application: Service {
     /// When a full store may be logged again, by `SystemClock.bootTimeMicroseconds`: at most every ten seconds.
     private var complainsAgainAt: Int64 = 0
 
-    /// - Parameter loginKey: see `QueueHandlers`.
+    /// - Parameters:
+    ///   - loginKey: see `QueueHandlers`.
+    ///   - trials: the thread in which expressions are tried, so that nothing else waits for them.
     init(
         store: any StorageEngine, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
-        background: BackgroundThread, started: Timestamp, vitals: Vitals? = nil, logger: Logger
+        background: BackgroundThread, trials: BackgroundThread, started: Timestamp, vitals: Vitals? = nil,
+        logger: Logger
     ) {
         self.store = store
         self.logger = logger
         let flushes = FlushSource(store, logger)
-        sources = [lookups, background] + (flushes.map { [$0] } ?? [])
+        sources = [lookups, background, trials] + (flushes.map { [$0] } ?? [])
         let clock = store.clock
         webhooks = WebhookHandlers(
             store: store, settings: settings, sealing: sealing, lookups: lookups, background: background)
         events = EventHandlers(
-            store: store, settings: settings, sealing: sealing, lookups: lookups, logger: logger)
+            store: store, settings: settings, sealing: sealing, lookups: lookups, background: trials, logger: logger)
         isDebugging = settings.webhooks.isDebugging
         counters = ServiceCounters(settings)
         operations = Operations(

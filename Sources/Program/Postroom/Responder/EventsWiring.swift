@@ -7,11 +7,14 @@ internal import Lookups
 internal import Storage
 
 extension EventHandlers {
-    convenience init(store: any StorageEngine, settings: Settings, sealing: Sealing, lookups: Lookups, logger: Logger) {
+    convenience init(
+        store: any StorageEngine, settings: Settings, sealing: Sealing, lookups: Lookups, background: any Background,
+        logger: Logger
+    ) {
         var complainsAgainAt: Int64 = 0
         self.init(
             store: store.events, settings: settings.events, urls: TargetChecking(settings, lookups, httpsOnly: false),
-            sealing: sealing, now: store.clock.now, random: SystemRandomNumberGenerator(),
+            sealing: sealing, background: background, now: store.clock.now, random: SystemRandomNumberGenerator(),
             ignored: {
                 let now = SystemClock.bootTimeMicroseconds()
                 guard now >= complainsAgainAt else { return }

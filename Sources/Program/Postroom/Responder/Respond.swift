@@ -65,7 +65,7 @@ struct Respond: AsyncCommand {
         let application = Application(
             store: store, settings: settings, sealing: secret.sealing,
             loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups, background: background,
-            started: Timestamp(microseconds: start), vitals: vitals, logger: logger)
+            trials: try BackgroundThread(), started: Timestamp(microseconds: start), vitals: vitals, logger: logger)
         // From here on only the loop uses the application.
         nonisolated(unsafe) let loop = try ResponderLoop(
             listener: socket, service: application,

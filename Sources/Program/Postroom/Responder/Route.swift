@@ -8,6 +8,7 @@ enum Route: UInt8, CaseIterable {
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
     case endpointSettings, notificationBody, preview
     case queueMessages, queueMessage
+    case expression
 
     /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
@@ -40,6 +41,7 @@ enum Route: UInt8, CaseIterable {
         case .redelivery: "/eventmatch/{uuid}/deliveries/{id}/retry"
         case .replay: "/eventmatch/{uuid}/replay"
         case .event: "/events/{uuid}"
+        case .expression: "/jsonpath"
         case .environmentWebhooks: "/environments/{environment_id}/webhooks"
         case .environmentEvents: "/environments/{environment_id}/events"
         case .environmentSettings: "/environments/{environment_id}/settings"
@@ -84,6 +86,7 @@ enum Route: UInt8, CaseIterable {
         case "healthz": return .health
         case "eventmatch": return subscribing(path, count)
         case "events" where count == 2: return .event
+        case "jsonpath" where count == 1: return .expression
         case "api" where count > 1:
             let inner = path.dropFirst()
             guard let name = inner.first, name == "environments" || name == "webhooks" else { return .other }
