@@ -15,6 +15,7 @@ import { home } from "./home.js";
 const views = {
   queues: () => import("./queues/queues.js"),
   webhooks: () => import("./webhooks/webhooks.js"),
+  events: () => import("./events/events.js"),
 };
 
 const main = document.getElementById("main");

@@ -61,3 +61,28 @@ export function pretty(string) {
   });
   return pieces;
 }
+
+/** The members of a JSON object: the text of each value as it was written, but for white space. */
+export function members(string) {
+  const found = {};
+  let depth = 0;
+  let name = null;
+  let value = "";
+  const all = tokens(string) ?? [];
+  all.forEach(({ kind, text }, index) => {
+    if (kind === "mark" && (text === "}" || text === "]")) depth -= 1;
+    if (depth === 1 && name === null && kind === "string" && all[index + 1]?.text === ":") {
+      name = JSON.parse(text);
+    } else if (name !== null && (depth > 1 || (depth === 1 && !(kind === "mark" && (text === "," || text === ":"))))) {
+      value += kind === "mark" && (text === "," || text === ":") ? `${text} ` : text;
+    }
+    if (kind === "mark" && (text === "{" || text === "[")) depth += 1;
+    const next = all[index + 1];
+    if (name !== null && value !== "" && depth === 1 && next?.kind === "mark" && (next.text === "," || next.text === "}")) {
+      found[name] = value;
+      name = null;
+      value = "";
+    }
+  });
+  return found;
+}

@@ -1,0 +1,282 @@
+"""The views of events: subscriptions, what became of them, and the tester of expressions."""
+
+import json
+
+import pytest
+from event_service import token
+from tab import DESKTOP, PHONE
+from webhook_service import WebhookService
+
+HOSTILE = '<script>alert(1)</script> \u202etxt.exe " \' & <img src=x onerror=alert(1)> ' + "x" * 180
+EVENT = {"eventType": "files.ingest", "data": {"size": 4096, "n": 12345678901234567890}}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    service = WebhookService(tmp_path_factory.mktemp("events"), RESPONDERS=2, EVENTS_RETRY_SCHEDULE="").start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def subscribe(service):
+    """Creates subscriptions, which end with the test."""
+    made = []
+
+    def subscribe(url="https://example.invalid/", jsonpath="$", **members):
+        answer = service.api("POST", "/eventmatch", {"name": "test", "jsonpath": jsonpath, "target_url": url, **members})
+        assert answer.status == 200, answer.text
+        made.append(answer.json())
+        return made[-1]
+
+    yield subscribe
+    for one in made:
+        service.api("DELETE", "/eventmatch/" + one["uuid"])
+
+
+def send(service, given=EVENT):
+    return service.api("POST", "/receive", given).text
+
+
+def opened(open_page, service, rest=""):
+    """The page at a view of events."""
+    tab = open_page(service, "/inspect#/events" + rest)
+    tab.wait("document.querySelector('.events .is-live, .tester .verdict.good, .tester .verdict.bad')")
+    return tab
+
+
+def type_into(tab, selector, text):
+    tab.run(
+        """
+        const field = document.querySelector(arguments[0]);
+        field.value = arguments[1];
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+        """, selector, text)  # fmt: skip
+
+
+def click(tab, text, within="document"):
+    tab.run("[...%s.querySelectorAll('button, a, summary')].find(one => one.textContent.trim() === arguments[0]).click()" % within, text)
+
+
+def results(tab, dialect):
+    """The paths and values that are shown for a dialect."""
+    return tab.run(
+        "return [...document.querySelectorAll(`[data-dialect=${arguments[0]}] tbody tr`)].map(row => [...row.children].map(cell => cell.textContent))", dialect)
+
+
+def badges(tab, selector):
+    return tab.run("return [...document.querySelectorAll(arguments[0] + ' .badge')].map(one => one.textContent)", selector)
+
+
+def look(tab, name):
+    """Has nothing wrong with it for assistive technology, and fits, wide and narrow, light and dark."""
+    for scheme in ("light", "dark"):
+        tab.prefer(scheme=scheme)
+        for size in (DESKTOP, PHONE):
+            tab.resize(*size)
+            assert tab.axe() == [], (scheme, size)
+            assert tab.run("return document.documentElement.scrollWidth <= innerWidth"), size
+            tab.screenshot("%s-%s-%d" % (name, scheme, size[0]))
+    tab.resize(*DESKTOP)
+
+
+# ------------------------------------------------------------ the tester
+
+
+def test_results_appear_in_both_dialects_as_one_types(service, open_page):
+    tab = opened(open_page, service, "/try")
+    assert tab.text("#verdict").startswith("A subscription with this expression gets this event.")
+    look(tab, "events-try")
+    type_into(tab, "#event", '{"files": [{"size": 96.0}, {"size": 4000}], "n": 12345678901234567890}')
+    type_into(tab, "#expression", "$.files[?(@.size < 100)]")
+    tab.wait("document.getElementById('verdict').textContent.includes('does not get')")
+    assert results(tab, "rfc9535") == [["$['files'][0]", '{"size": 96.0}']] and results(tab, "legacy") == []
+    assert "used by default" in badges(tab, "[data-dialect=legacy]")
+    type_into(tab, "#expression", "$.n")
+    tab.wait("document.querySelector('[data-dialect=rfc9535] td')?.textContent === '12345678901234567890'")
+    # An example, with the keyboard.
+    click(tab, "Examples")
+    tab.run("document.querySelector('.examples button').focus()")
+    tab.press("ENTER")
+    assert tab.run("return document.activeElement.id") == "expression"
+    tab.wait("document.getElementById('verdict').classList.contains('bad')")
+
+
+def test_faults_are_shown_at_their_place(service, open_page):
+    tab = opened(open_page, service, "/try")
+    type_into(tab, "#expression", "$['é', ].x[")
+    tab.wait("document.querySelector('.faults')")
+    assert "Line 1, column 9" in tab.text(".faults") and tab.text(".faults mark") == "]"
+    assert tab.run("return document.getElementById('expression').getAttribute('aria-invalid')") == "true"
+    look(tab, "events-fault")
+    type_into(tab, "#expression", "$")
+    tab.allow("400")
+    type_into(tab, "#event", '{\n  "a": }')
+    tab.wait("document.getElementById('event-fault').textContent.includes('line 2, column 8')")
+    type_into(tab, "#event", "{}")
+    tab.wait("document.getElementById('event-fault').textContent === '' && document.querySelector('[data-dialect=rfc9535] td')")
+
+
+def test_only_the_newest_answer_is_shown(service, open_page):
+    tab = opened(open_page, service, "/try")
+    tab.run("""
+        const send = fetch, waiting = [];
+        window.release = () => waiting.shift()();
+        window.waits = () => waiting.length;
+        window.fetch = async (...given) => { const answer = await send(...given); await new Promise(go => waiting.push(go)); return answer; };
+        """)
+    type_into(tab, "#expression", "$.eventType")
+    tab.wait("waits() === 1")
+    tab.run("""
+        window.seen = [];
+        new MutationObserver(() => seen.push(document.querySelector("[data-dialect=rfc9535] tbody th")?.textContent))
+            .observe(document.querySelector(".dialects"), {childList: true});
+        """)
+    for text in ("$.eventID", "$.source"):
+        type_into(tab, "#expression", text)
+        # Timers run in their order: that of the page has run by then.
+        tab.run("await new Promise(go => setTimeout(go, 300))")
+    tab.run("release()")
+    tab.wait("waits() === 1")
+    tab.run("release()")
+    tab.wait("seen.length > 0")
+    assert tab.run("return seen") == ["$['source']"]
+
+
+def test_hostile_texts_and_long_events_are_harmless(service, open_page):
+    tab = opened(open_page, service, "/try")
+    type_into(tab, "#event", json.dumps({HOSTILE: HOSTILE, "long": "y" * 500_000}))
+    type_into(tab, "#expression", "$.*")
+    tab.wait("document.querySelectorAll('[data-dialect=rfc9535] tbody tr').length === 2")
+    (path, value), (_, long) = results(tab, "rfc9535")
+    assert "<script>" in path and "U+202E" in value and len(long) < 5000 and long.endswith("cut")
+    tab.resize(*PHONE)
+    assert tab.run("return document.documentElement.scrollWidth <= innerWidth") and tab.axe() == []
+
+
+def test_an_expression_becomes_a_subscription(service, open_page):
+    tab = opened(open_page, service, "/try")
+    type_into(tab, "#expression", "$.data.files[?(@.size < 100)]")
+    tab.wait("document.querySelector('[data-dialect=rfc9535] > button')")
+    click(tab, "Use it in this dialect")
+    tab.run("""
+        const [name, , target] = document.querySelectorAll("dialog input, dialog textarea");
+        name.value = "from the tester";
+        """)
+    tab.find("dialog input[type=url]").send_keys("ftp://example.org/")
+    tab.allow("400")
+    click(tab, "Save")
+    tab.wait("document.querySelector('dialog [role=alert]').textContent.startsWith('target_url')")
+    assert tab.axe() == []
+    tab.screenshot("events-form")
+    tab.find("dialog input[type=url]").clear()
+    tab.find("dialog input[type=url]").send_keys("https://example.invalid/x")
+    click(tab, "Save")
+    tab.wait("location.hash.length > 20 && document.querySelector('.events .is-live')")
+    made = service.api("GET", "/eventmatch/" + tab.run("return location.hash.split('/').pop()")).json()
+    assert (made["name"], made["dialect"], made["jsonpath"]) == ("from the tester", "rfc9535", "$.data.files[?(@.size < 100)]")
+    service.api("DELETE", "/eventmatch/" + made["uuid"])
+
+
+# ------------------------------------------------------------ subscriptions
+
+
+def test_no_subscriptions(service, open_page):
+    tab = open_page(service, "/inspect#/events").allow("403")
+    tab.wait("document.querySelector('.events .is-live')")
+    assert "There are no subscriptions yet." in tab.text(".events")
+    assert tab.run("return document.querySelector('nav [aria-current=page]').textContent") == "Events"
+    assert tab.axe() == []
+
+
+def test_the_list_shows_what_became_of_each(service, open_page, subscribe, receive):
+    receiver = receive({"/fails": {"status": 410, "body": HOSTILE}})
+    good = subscribe(receiver.url("/ok"), name=HOSTILE)
+    bad = subscribe(receiver.url("/fails"), '$[?(@["eventType"] = "files.ingest")]', name="fails", dialect="legacy")
+    idle = subscribe(name="idle", jsonpath="$.nothing")
+    tab = opened(open_page, service)
+    send(service)
+    tab.wait("document.querySelector('[data-id=\"%s\"] .badge.bad')?.textContent === 'disabled'" % bad["uuid"], 30)
+    tab.wait("[...document.querySelectorAll('.last')].every(one => !one.textContent.includes('…'))")
+    tab.wait("document.querySelector('[data-id=\"%s\"] .last').textContent.includes('410')" % bad["uuid"])
+    assert "Legacy" in tab.text('[data-id="%s"]' % bad["uuid"]) and "U+202E" in tab.text('[data-id="%s"] .trouble' % bad["uuid"])
+    assert "200" in tab.text('[data-id="%s"] .last' % good["uuid"]) and "none in the log" in tab.text('[data-id="%s"] .last' % idle["uuid"])
+    look(tab, "events-list")
+    click(tab, "fails")
+    tab.wait("location.hash.endsWith('%s')" % bad["uuid"])
+
+
+def test_a_subscription_is_watched_and_changed(service, open_page, subscribe, receive):
+    receiver = receive({"/hook": {"status": 500, "body": "no <b>room</b>"}})
+    extensions = '{"n": 12345678901234567890.0}'
+    made = subscribe(receiver.url("/hook"), "$.data.watched", name="watched")
+    service.api("PUT", "/eventmatch/" + made["uuid"], '{"extensions": %s, "auth": {"type": "header", "header": {"type": "Bearer", "credentials": "c"}}}' % extensions)
+    tab = opened(open_page, service, "/" + made["uuid"])
+    sent = send(service, {"eventType": "a.b", "data": {"watched": 1}})
+    # The last attempt has failed: the subscription is disabled.
+    tab.wait("document.querySelector('.timeline li.bad') && document.querySelector('.events h1 .badge').textContent === 'disabled'", 30)
+    tab.find(".timeline summary").click()
+    tab.wait("document.querySelector('.inside pre')?.textContent === 'no <b>room</b>'")
+    assert "a.b" in tab.text(".timeline summary") and "POST " + receiver.url("/hook") in tab.text(".inside")
+    look(tab, "events-one")
+    send(service, {"data": {"watched": 2}})
+    tab.wait("document.querySelector('.events').textContent.includes('1 event was missed')", 30)
+    assert tab.run("return document.querySelector('.timeline details').open")
+
+    receiver.rule("/hook", status=200)
+    click(tab, "Enable")
+    tab.wait("document.querySelector('.events h1 .badge').textContent === 'enabled'")
+    now = service.api("GET", "/eventmatch/" + made["uuid"])
+    assert extensions in now.text and now.json()["auth"]["header"]["credentials"] == "c" and now.json()["error"] is None
+    click(tab, "Replay…")
+    assert tab.axe() == []
+    tab.screenshot("events-replay")
+    click(tab, "Start")
+    tab.wait("[...document.querySelectorAll('.timeline .badge')].some(one => one.textContent === 'replay')", 30)
+    tab.wait("!document.querySelector('.events').textContent.includes('was missed')")
+    click(tab, "Deliver once more", "document.querySelector('.timeline details[open]')")
+    tab.wait("[...document.querySelectorAll('.timeline .badge')].some(one => one.textContent === 'asked for')", 30)
+
+    click(tab, "Edit…")
+    tab.wait("document.querySelector('dialog')")
+    tab.run("document.querySelector('dialog input').value = 'renamed'")
+    click(tab, "Save")
+    tab.wait("document.querySelector('.events h1').textContent.startsWith('renamed')")
+    now = service.api("GET", "/eventmatch/" + made["uuid"])
+    assert extensions in now.text and now.json()["auth"]["header"]["credentials"] == "c"
+    tab.run("document.querySelector('.timeline details[open] a').click()")
+    tab.wait("location.hash.endsWith('%s') && document.querySelector('.events .is-live')" % sent)
+    assert "delivered" in tab.text(".events .card h3")
+    tab.run("history.back()")
+    tab.wait("document.querySelector('.events h1')?.textContent.startsWith('renamed')")
+    click(tab, "Delete…")
+    click(tab, "Delete")
+    tab.allow("403")
+    tab.wait("location.hash === '#/events'")
+    assert service.api("GET", "/eventmatch/" + made["uuid"]).status == 403
+
+
+def test_an_event_is_shown_as_it_came(service, open_page, subscribe, receive):
+    receiver = receive({"/hook": {"status": 200}})
+    subscribe(receiver.url("/hook"), "$.shown")
+    sent = send(service, json.dumps({"shown": HOSTILE, "n": 0}, ensure_ascii=False).replace('"n": 0', '"n": 12345678901234567890.10').encode())
+    tab = opened(open_page, service)
+    tab.find("#find").send_keys(" urn:uuid:%s\n" % sent)
+    tab.wait("document.querySelector('.content') && document.querySelector('.events .card .timeline li.good')", 30)
+    assert "12345678901234567890.10" in tab.text(".content") and "U+202E" in tab.text(".content")
+    look(tab, "events-event")
+    click(tab, "Try expressions with it")
+    tab.wait("document.getElementById('event')?.value.includes('12345678901234567890.10')")
+    tab = open_page(service, "/inspect#/events/event/%s" % token("x")).allow("400")
+    tab.wait("document.querySelector('[role=alert]')?.textContent.includes('not a UUID')")
+
+
+@pytest.mark.parametrize("status, message, told", [
+    (401, "A login is needed.", "You are not logged in"), (403, "The request has no authenticated user.", "a client certificate, or a login at the server in front"),
+])  # fmt: skip
+def test_who_is_not_known_is_told_what_to_do(service, open_page, status, message, told):
+    """Once the dialog of the browser is closed, the page gets the answer."""
+    tab = opened(open_page, service, "/try")
+    tab.run("window.fetch = async () => new Response(JSON.stringify({message: arguments[1]}), {status: arguments[0]}); location.hash = '/events'", status, message)
+    tab.wait("document.querySelector('[role=alert]')?.textContent.includes(%s)" % json.dumps(told))
+    assert tab.text(".state") == "stopped"

@@ -1,0 +1,115 @@
+// Creates or changes a subscription.
+
+import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { events } from "./api.js";
+import { reason } from "./parts.js";
+import { text } from "./text.js";
+
+const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
+
+const choice = (values, chosen) => el("select", {}, Object.entries(values).map(([value, label]) => el("option", { value, selected: value === chosen }, label)));
+
+const input = (value, more = {}) => el("input", { value, autocomplete: "off", spellcheck: false, ...more });
+
+/** The text of a JSON object, as it is written. */
+function object(name, string) {
+  try {
+    const value = JSON.parse(string);
+    if (value !== null && typeof value === "object" && !Array.isArray(value)) return string;
+  } catch {
+    // Said below.
+  }
+  throw { status: 400, message: text.notJSON(name) };
+}
+
+/** The fields for what the target gets to know the sender. What is not changed stays as it was written. */
+function authorization(raw) {
+  const auth = JSON.parse(raw);
+  const kind = auth.type === undefined && raw === "{}" ? "none" : ["basic", "header"].includes(auth.type) ? auth.type : "other";
+  const kinds = { ...text.authKinds };
+  const select = choice(kinds, kind);
+  const basic = { username: input(auth.basic?.username ?? ""), password: input(auth.basic?.password ?? "", { type: "password", autocomplete: "new-password" }) };
+  const header = { type: input(auth.header?.type ?? "Bearer"), credentials: input(auth.header?.credentials ?? "", { type: "password", autocomplete: "new-password" }) };
+  const other = el("textarea", { rows: 3, spellcheck: false, value: raw });
+  const sections = {
+    none: el("div", {}),
+    basic: el("div", { class: "row-of-fields" }, field(text.user, basic.username), field(text.password, basic.password)),
+    header: el("div", { class: "row-of-fields" }, field(text.scheme, header.type), field(text.credentials, header.credentials)),
+    other: field(text.otherAuth, other),
+  };
+  // One at a time: browsers take two passwords in a form for a mistake.
+  const place = el("div", {});
+  const show = () => place.replaceChildren(sections[select.value]);
+  select.addEventListener("change", show);
+  show();
+  const values = (fields) => Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.value]));
+  const write = {
+    none: () => "{}", basic: () => JSON.stringify({ type: "basic", basic: values(basic) }),
+    header: () => JSON.stringify({ type: "header", header: values(header) }), other: () => object(text.auth, other.value),
+  };
+  const before = write[kind]();
+  return {
+    element: [field(text.auth, select), place],
+    read() {
+      const now = write[select.value]();
+      return select.value === kind && now === before ? raw : now;
+    },
+  };
+}
+
+/**
+ * Shows the form in a dialog.
+ * @param id the subscription to change; none to create one
+ * @param current its members, or those to begin with
+ * @param raw the texts of its members
+ * @param done is called with the subscription's id once it is created or changed
+ */
+export function openForm({ id = null, current = {}, raw = {}, done }) {
+  const name = input(current.name ?? "", { required: true, maxLength: 255 });
+  const expression = el("textarea", { rows: 2, spellcheck: false, required: true, value: current.jsonpath ?? "$" });
+  const dialect = choice({ "": text.dialectRule, ...text.dialects }, current.dialect ?? "");
+  const target = input(current.target_url ?? "", { type: "url", required: true, placeholder: "https://" });
+  const format = choice(text.formats, current.format ?? "json");
+  const extensions = el("textarea", { rows: 2, spellcheck: false, value: raw.extensions ?? "{}" });
+  const auth = authorization(raw.auth ?? "{}");
+  const handshake = el("input", { type: "checkbox", checked: current.handshake ?? false });
+  const fault = el("p", { class: "notice bad", role: "alert", hidden: true });
+  const save = el("button", { type: "submit", class: "primary" }, text.save);
+
+  /** The members as JSON, with the texts of those that the user may have written in a way of their own. */
+  function body() {
+    const written = auth.read();
+    const parts = [
+      ["name", JSON.stringify(name.value)], ["jsonpath", JSON.stringify(expression.value)], ["dialect", JSON.stringify(dialect.value || null)],
+      ["target_url", JSON.stringify(target.value)], ["format", JSON.stringify(format.value)], ["handshake", String(handshake.checked)],
+      ["extensions", object(text.facts.extensions, extensions.value.trim() || "{}")],
+    ];
+    // An empty one is refused for a new subscription.
+    if (id !== null || written !== "{}") parts.push(["auth", written]);
+    return `{${parts.map(([key, value]) => `${JSON.stringify(key)}: ${value}`).join(", ")}}`;
+  }
+
+  const form = el(
+    "form", {
+      async onsubmit(event) {
+        event.preventDefault();
+        save.disabled = true;
+        try {
+          const made = id === null ? (await events.create(body())).uuid : (await events.change(id, body()), id);
+          box.close();
+          tell(id === null ? text.created : text.saved);
+          done(made);
+        } catch (error) {
+          fault.replaceChildren(...visible(reason(error)));
+          fault.hidden = false;
+          save.disabled = false;
+        }
+      },
+    },
+    field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
+    field(text.extensions, extensions), auth.element, el("label", { class: "check" }, handshake, " ", text.handshake), fault,
+    el("div", { class: "buttons" }, button(text.cancel, () => box.close()), save),
+  );
+  const box = dialog(id === null ? text.newTitle : text.editTitle, form);
+  box.classList.add("wide");
+}

@@ -1,0 +1,76 @@
+// What several views of events show alike.
+
+import { el, visible } from "../common/dom.js";
+import { time } from "../common/text.js";
+import { text } from "./text.js";
+
+/** What went wrong, as a text: the service's own words, and what can be done about it. */
+export function reason(error) {
+  if (error.status === 401) return text.login;
+  if (error.status === 403 && /user/i.test(error.message)) return `${text.noUser} (${error.message})`;
+  return error.status ? error.message : text.noAnswer;
+}
+
+/** The state of a view that reads nothing any more after this; `undefined` if it is to try again. */
+export function ending(error) {
+  if ([400, 401, 403].includes(error.status)) return error.message === "Forbidden" ? text.goneState : text.stopped;
+}
+
+/** The API's times are UTC without a zone. */
+export const moment = (naive) => new Date(`${naive}Z`);
+
+export const when = (naive) => el("time", { dateTime: `${naive}Z`, title: `${naive} UTC` }, time(`${naive}Z`));
+
+export const badge = (kind, string, title) => el("span", { class: `badge ${kind}`, title }, string);
+
+export const stateOf = (subscription) =>
+  subscription.disabled === null ? badge("good", text.enabled) : badge("bad", text.disabled, text.disabledSince(time(`${subscription.disabled}Z`)));
+
+export const nameOf = (subscription) => (subscription.name.trim() === "" ? text.unnamed : visible(subscription.name));
+
+const shortened = (string, limit) => (string.length > limit ? `${string.slice(0, limit)}…` : string);
+
+/** What is wrong with a subscription, or was missed by it. */
+export const troubles = (subscription) => [
+  subscription.error && el("p", { class: `notice ${subscription.disabled ? "bad" : "warn"} trouble` }, visible(shortened(subscription.error, 600))),
+  subscription.missed && el("p", { class: "notice warn" }, text.missed(subscription.missed.count, time(`${subscription.missed.since}Z`))),
+];
+
+/** The outcome of an attempt as a badge. */
+export function outcome(line) {
+  const isGood = line.error_kind === null;
+  const status = line.target_status_code;
+  return badge(isGood ? "good" : "bad", status !== null && (isGood || line.error_kind === "status") ? `${status}` : (line.error_kind ?? `${status}`));
+}
+
+/** The details of an attempt: what was sent where, and what was answered. */
+export function attemptDetails(line, target) {
+  const policy = line.policy_status_code !== null && [
+    el("h3", {}, `${text.policy}: ${line.policy_status_code}`),
+    line.policy_resp_body && el("pre", { class: "code" }, visible(line.policy_resp_body.slice(0, 20000))),
+  ];
+  const response = line.target_status_code === null
+    ? el("p", { class: "about" }, text.noResponse)
+    : [
+        el("p", {}, `HTTP ${line.target_status_code}`),
+        line.target_resp_body ? el("pre", { class: "code" }, visible(line.target_resp_body.slice(0, 20000))) : el("p", { class: "about" }, text.emptyResponse),
+      ];
+  return [
+    line.error && el("p", { class: "notice bad" }, visible(line.error)),
+    target && [el("h3", {}, text.request), el("code", {}, visible(text.requestText(target))), el("p", { class: "about" }, text.requestHint)],
+    policy, el("h3", {}, text.response), response,
+  ];
+}
+
+/** The parts of a line that say when, which attempt and why. */
+export const attemptFacts = (line) => [
+  when(line.created), " ",
+  el("span", {}, line.attempt === 0 ? text.notMade : text.attempt(line.attempt)), " ",
+  text.triggers[line.trigger] && badge("plain", text.triggers[line.trigger]), " ",
+  line.attempt > 0 && el("span", { class: "size" }, `${line.duration_ms} ms`), " ",
+  line.next_retry && el("span", { class: "size" }, text.next(time(`${line.next_retry}Z`))),
+];
+
+export const link = (rest, ...content) => el("a", { href: `inspect#/events${rest}`, "data-view": "" }, ...content);
+
+export const notice = (error) => el("p", { class: "notice bad", role: "alert" }, visible(text.failed(reason(error))));

@@ -1,0 +1,204 @@
+// One subscription: what it is, what it delivered, and what can be done with it.
+
+import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { members } from "../common/json.js";
+import { Poll } from "../common/poll.js";
+import { time } from "../common/text.js";
+import { events } from "./api.js";
+import { openForm } from "./form.js";
+import { attemptDetails, attemptFacts, ending, link, moment, nameOf, notice, outcome, reason, stateOf, troubles, when } from "./parts.js";
+import { tryExpression } from "./tester.js";
+import { text } from "./text.js";
+
+const interval = 3;
+const pageSize = 50;
+
+export function openSubscription(id, { go }) {
+  let raw = {};
+  let current = null;
+  const lines = new Map();
+  let filter = "";
+  const title = el("h1", {}, text.subscription);
+  const facts = el("dl", { class: "properties" });
+  const trouble = el("div", {});
+  const fault = el("div", {});
+  const list = el("ol", { class: "timeline" });
+  const empty = el("p", { class: "about", role: "status" });
+  const older = button(text.older, loadOlder, { hidden: true });
+  const toggle = button(text.disable, () => act(setEnabled));
+  const poll = new Poll(interval, load, {
+    fatal: ending,
+    onFatal: (error) => fault.replaceChildren(error.message === "Forbidden" ? el("p", { class: "notice bad", role: "alert" }, text.gone) : notice(error)),
+  });
+
+  async function load(signal) {
+    const [answer, page] = await Promise.all([events.get(id, signal), events.deliveries(id, query(), signal)]);
+    show(answer);
+    add(page);
+    fault.replaceChildren();
+  }
+
+  const query = (more = {}) => ({ limit: pageSize, ...(filter && { status: filter }), ...more });
+
+  function show(answer) {
+    if (answer === show.last) return;
+    show.last = answer;
+    current = JSON.parse(answer);
+    raw = members(answer);
+    title.replaceChildren(nameOf(current), " ", stateOf(current));
+    trouble.replaceChildren(...troubles(current).filter(Boolean));
+    toggle.textContent = current.disabled === null ? text.disable : text.enable;
+    const code = (string) => el("code", {}, visible(string));
+    const auth = current.auth.type === undefined ? text.authKinds.none : (text.authKinds[current.auth.type] ?? text.authKinds.other);
+    const values = {
+      jsonpath: code(current.jsonpath), dialect: text.dialects[current.dialect] ?? text.byRule, target_url: code(current.target_url),
+      format: text.formats[current.format ?? "json"], handshake: current.handshake && text.asked, extensions: raw.extensions !== "{}" && code(raw.extensions),
+      auth, user: visible(current.user), created: when(current.created), updated: when(current.updated), uuid: code(current.uuid),
+    };
+    facts.replaceChildren(...Object.entries(values).filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, text.facts[name]), el("dd", {}, value))));
+  }
+
+  /** Adds lines of the log at their places. What is there stays, and what is open stays open. */
+  function add(page) {
+    for (const line of page.toReversed()) {
+      if (lines.has(line.id)) continue;
+      const item = entry(line);
+      lines.set(line.id, item);
+      const next = [...list.children].find((other) => other.lineId < line.id);
+      list.insertBefore(item, next ?? null);
+    }
+    if (page.length === pageSize && lines.size <= pageSize) older.hidden = false;
+    empty.textContent = lines.size > 0 ? "" : filter ? text.noneOfKind : text.noDeliveries;
+  }
+
+  async function loadOlder() {
+    older.disabled = true;
+    try {
+      const page = await events.deliveries(id, query({ before: Math.min(...lines.keys()) }));
+      add(page);
+      older.hidden = page.length === 0;
+    } catch (error) {
+      tell(text.failed(reason(error)), true);
+    }
+    older.disabled = false;
+  }
+
+  function entry(line) {
+    const type = line.type === null ? text.withheldType : line.type || text.untyped;
+    const details = el("details", {
+      ontoggle() {
+        if (details.open && details.children.length === 1) details.append(inside(line));
+      },
+    }, el("summary", {}, outcome(line), " ", el("span", { class: "type" }, visible(type.slice(0, 200))), " ", attemptFacts(line)));
+    const item = el("li", { class: line.error_kind === null ? "good" : "bad" }, details);
+    item.lineId = line.id;
+    return item;
+  }
+
+  const inside = (line) => el(
+    "div", { class: "inside" },
+    el("p", { class: "actions" }, link(`/event/${line.event}`, text.showEvent), button(text.retry, () => act(() => retry(line)), { title: text.retryTitle })),
+    attemptDetails(line, current?.target_url),
+  );
+
+  /** Does something, says if it failed, and shows what has changed. */
+  async function act(action) {
+    try {
+      await action();
+      await poll.now();
+    } catch (error) {
+      tell(text.failed(reason(error)), true);
+    }
+  }
+
+  async function retry(line) {
+    await events.retry(id, line.id);
+    tell(text.retried);
+  }
+
+  async function setEnabled() {
+    // A PUT resets these two unless it names them.
+    const { extensions, auth } = members(await events.get(id));
+    const isEnabled = current.disabled === null;
+    const disabled = isEnabled ? JSON.stringify(new Date().toISOString().slice(0, -1)) : "null";
+    await events.change(id, `{"disabled": ${disabled}, ${isEnabled ? "" : '"error": null, '}"extensions": ${extensions}, "auth": ${auth}}`);
+    tell(isEnabled ? text.wasDisabled : text.wasEnabled);
+  }
+
+  function remove() {
+    const box = dialog(
+      text.removeTitle(current?.name ?? id), el("p", {}, text.removeText),
+      el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.removeButton, async () => {
+        box.close();
+        try {
+          await events.remove(id);
+          tell(text.removed);
+          go("");
+        } catch (error) {
+          tell(text.failed(reason(error)), true);
+        }
+      }, { class: "danger" })),
+    );
+  }
+
+  function replay() {
+    const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
+    const since = el("input", { type: "datetime-local", step: "0.001", value: local(moment(current.missed?.since ?? current.created)) });
+    const until = el("input", { type: "datetime-local", step: "0.001" });
+    const all = el("input", { type: "checkbox" });
+    const wrong = el("p", { class: "notice bad", role: "alert", hidden: true });
+    const box = dialog(
+      text.replayTitle, el("p", {}, text.replayText),
+      current.missed && el("p", { class: "notice warn" }, text.missed(current.missed.count, time(`${current.missed.since}Z`)), " ", text.replayMissed),
+      current.disabled && el("p", { class: "notice bad" }, text.replayDisabled),
+      el("label", { class: "field" }, el("span", {}, text.since), since), el("label", { class: "field" }, el("span", {}, text.until), until),
+      el("label", { class: "check" }, all, " ", text.all), wrong,
+      el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.start, begin, { class: "primary" })),
+    );
+    async function begin() {
+      try {
+        if (!since.value) throw { status: 1, message: text.needsTime };
+        const zoned = (field) => new Date(field.value).toISOString();
+        const answer = await events.replay(id, { since: zoned(since), ...(until.value && { until: zoned(until) }), all: all.checked });
+        box.close();
+        tell(text.replaying(...[answer.since, answer.until].map((naive) => time(`${naive}Z`))));
+        poll.now();
+      } catch (error) {
+        wrong.textContent = reason(error);
+        wrong.hidden = false;
+      }
+    }
+  }
+
+  const whenLoaded = (action) => () => current && action();
+  const element = el(
+    "div", { class: "events" },
+    link("", text.back),
+    el("div", { class: "events-head" }, title, poll.element),
+    fault, trouble,
+    el(
+      "p", { class: "actions" },
+      button(text.edit, whenLoaded(() => openForm({ id, current, raw, done: () => poll.now() }))), toggle, button(text.replay, whenLoaded(replay)),
+      button(text.tryExpression, whenLoaded(() => {
+        tryExpression(current.jsonpath);
+        go("/try");
+      })),
+      button(text.remove, whenLoaded(remove)),
+    ),
+    facts,
+    el(
+      "div", { class: "events-head" }, el("h2", {}, text.deliveries),
+      el("label", { class: "inline" }, text.outcome, " ", el("select", {
+        onchange(event) {
+          filter = event.target.value;
+          lines.clear();
+          list.replaceChildren();
+          older.hidden = true;
+          poll.now();
+        },
+      }, Object.entries(text.outcomes).map(([value, label]) => el("option", { value }, label)))),
+    ),
+    empty, list, older,
+  );
+  return { title: text.subscription, element, start: () => poll.start(), close: () => poll.close() };
+}
