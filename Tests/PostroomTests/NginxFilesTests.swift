@@ -117,31 +117,37 @@ import Testing
         }
     }
 
-    @Test func `the inspector is in the locations if it is on, and must be installed then`() throws {
-        let text = try NginxFiles(settings: Settings(), templates: Self.templates)
-            .filled("locations.conf", workerUser: nil)
-        #expect(text.contains("location = /inspect {") && !text.contains(/@[A-Z_]+@/))
+    @Test(
+        arguments: [
+            ("locations.conf", "INSPECTOR", "inspector.conf", "index.html", "location = /inspect {"),
+            ("operations.conf", "OVERVIEW", "overview.conf", "overview.html", "location ^~ /page/ {"),
+        ])
+    func `a page has its addresses if the inspector is on, and must be installed then`(
+        name: String, word: String, part: String, page: String, location: String
+    ) throws {
+        let text = try NginxFiles(settings: Settings(), templates: Self.templates).filled(name, workerUser: nil)
+        #expect(text.contains(location) && !text.contains(/@[A-Z_]+@/))
+        #expect(text.contains("/page/\(page)\";"))
         var off = Settings()
         off.hasInspector = false
         try withTemporaryDirectory { directory in
             let share = directory.appending("nginx")
             try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
-            try Files.replace(share.appending("locations.conf"), with: Array("a @INSPECTOR@ b".utf8))
-            try Files.replace(share.appending("inspector.conf"), with: Array("@MOUNT@/inspect".utf8))
-            func locations(_ settings: Settings) throws -> String {
-                try NginxFiles(settings: settings, templates: share).filled("locations.conf", workerUser: nil)
+            try Files.replace(share.appending(name), with: Array("a @\(word)@ b".utf8))
+            try Files.replace(share.appending(part), with: Array("@MOUNT@/inspect".utf8))
+            try Files.replace(share.appending("page.conf"), with: Array("@PAGE_START@".utf8))
+            func filled(_ settings: Settings) throws -> String {
+                try NginxFiles(settings: settings, templates: share).filled(name, workerUser: nil)
             }
-            #expect { try locations(Settings()) } throws: {
-                "\($0)".contains("\(directory)/page/index.html") && "\($0)".contains("INSPECTOR=false")
+            #expect { try filled(Settings()) } throws: {
+                "\($0)".contains("\(directory)/page/\(page)") && "\($0)".contains("INSPECTOR=false")
             }
-            #expect(try locations(off) == "a  b")
+            #expect(try filled(off) == "a  b")
             try Files.makeDirectory(directory.appending("page"), permissions: .ownerReadWriteExecute)
-            try Files.replace(directory.appending("page/index.html"), with: [])
-            #expect(try locations(Settings()) == "a /inspect b")
-            try Files.replace(share.appending("inspector.conf"), with: Array("@OF_ANOTHER_VERSION@".utf8))
-            #expect { try locations(Settings()) } throws: {
-                "\($0)".contains("inspector.conf has @OF_ANOTHER_VERSION@")
-            }
+            try Files.replace(directory.appending("page/\(page)"), with: [])
+            #expect(try filled(Settings()) == "a /inspect\n\(page) b")
+            try Files.replace(share.appending(part), with: Array("@OF_ANOTHER_VERSION@".utf8))
+            #expect { try filled(Settings()) } throws: { "\($0)".contains("\(part) has @OF_ANOTHER_VERSION@") }
         }
     }
 

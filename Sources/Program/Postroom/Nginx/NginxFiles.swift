@@ -8,7 +8,7 @@ internal import SystemPackage
 struct NginxFiles {
     let settings: Settings
     /// The directory of the templates. Beside it are the directories `api`, with the description of the API, and `page`, with
-    /// the inspector.
+    /// the inspector and the overview.
     let templates: FilePath
     /// How many descriptors one nginx process may open.
     var descriptorLimit = Int.max
@@ -98,21 +98,27 @@ struct NginxFiles {
     /// One of the templates, filled in.
     func filled(_ name: String, workerUser: String?) throws(Refusal) -> String {
         var text = try template(name)
-        if text.contains("@INSPECTOR@") {
-            text = text.replacing("@INSPECTOR@", with: settings.hasInspector ? try inspector() : "")
+        for (word, part, start) in Self.pages where text.contains("@\(word)@") {
+            text = text.replacing("@\(word)@", with: settings.hasInspector ? try page(part, start: start) : "")
         }
         return fill(text, workerUser: workerUser)
     }
 
-    /// The template of the inspector's locations. It is an error if the page is not installed.
-    private func inspector() throws(Refusal) -> String {
-        let page = pageDirectory.appending("index.html")
-        guard Files.exists(page) else {
+    /// The words for the addresses of the two pages: in locations.conf for the inspector, in operations.conf for the overview.
+    /// With each, the template of the addresses, and the file that is the page.
+    private static let pages = [
+        ("INSPECTOR", "inspector.conf", "index.html"), ("OVERVIEW", "overview.conf", "overview.html"),
+    ]
+
+    /// The template of a page's addresses, and of what lies behind them. It is an error if the page is not installed.
+    private func page(_ part: String, start: String) throws(Refusal) -> String {
+        let file = pageDirectory.appending(start)
+        guard Files.exists(file) else {
             throw Refusal(
-                "cannot find the page of the inspector, \(page). Install the program and its page together, or set INSPECTOR=false"
+                "cannot find the page of the inspector, \(file). Install the program and its page together, or set INSPECTOR=false"
             )
         }
-        return try template("inspector.conf")
+        return try (template(part) + "\n" + template("page.conf")).replacing("@PAGE_START@", with: start)
     }
 
     private var pageDirectory: FilePath { templates.removingLastComponent().appending("page") }
@@ -122,7 +128,7 @@ struct NginxFiles {
         let source = templates.appending(name)
         guard let template = Files.contents(of: source) else { throw Refusal("cannot read \(source)") }
         let text = String(decoding: template, as: UTF8.self)
-        let known = Set(values(workerUser: nil).map(\.0)).union(["INSPECTOR"])
+        let known = Set(values(workerUser: nil).map(\.0)).union(Self.pages.map(\.0) + ["PAGE_START"])
         for match in text.matches(of: /@([A-Z_]+)@/) where !known.contains(String(match.1)) {
             throw Refusal(
                 "\(source) has @\(match.1)@, which this program does not know: the template belongs to another version. Install the program and its templates together"
