@@ -134,7 +134,7 @@ package final class Dispatcher {
                 attempt.failure = Attempt.Failure(kind: .status, text: "the receiver answered \(status)")
             }
         case .failure(let kind, let text):
-            attempt.failure = Attempt.Failure(kind: Self.kind(kind), text: text)
+            attempt.failure = Attempt.Failure(kind: Attempt.ErrorKind(kind), text: text)
         }
         finish(entry, attempt, isReusedConnection: exchange.isReusedConnection)
     }
@@ -158,18 +158,6 @@ package final class Dispatcher {
                 delivery: entry.start.delivery, attempt: attempt, wish: wish,
                 jitter: Double.random(in: 0...1, using: &random), isReusedConnection: isReusedConnection,
                 consent: entry.consent))
-    }
-
-    private static func kind(_ kind: Exchange.ErrorKind) -> Attempt.ErrorKind {
-        switch kind {
-        case .dns: .dns
-        case .connect: .connect
-        case .tls: .tls
-        case .timeout: .timeout
-        case .reset: .reset
-        case .blocked: .blockedIP
-        case .protocolError: .protocolError
-        }
     }
 
     private func release(_ start: DeliveryStep.Start) {
@@ -323,7 +311,7 @@ extension Dispatcher {
 
     private func concludeConsent(_ entry: Running, _ exchange: Exchange) {
         switch exchange.outcome {
-        case .failure(let kind, let text): fail(entry, Self.kind(kind), text)
+        case .failure(let kind, let text): fail(entry, Attempt.ErrorKind(kind), text)
         case .response(let status, let headers, _, _):
             let allowed = Self.value(of: "webhook-allowed-origin", headers)?.lowercased()
             guard allowed == "*" || allowed == settings.headers.origin.lowercased(), let payload = entry.start.payload

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import Glibc
+internal import HTTP
 internal import Linux
 internal import SystemPackage
 internal import Values
@@ -156,27 +157,42 @@ internal import Values
         try set(CURLOPT_URL, request.url)
         try set(CURLOPT_CUSTOMREQUEST, request.method)
         try set(CURLOPT_FRESH_CONNECT, request.isFresh ? 1 : 0)
-        // The size comes first (CURLOPT_COPYPOSTFIELDS(3)).
-        try set(CURLOPT_POSTFIELDSIZE, request.body.count)
-        // An empty array too is passed as a pointer that is not null; null would mean a body that is read from elsewhere.
-        try unsafe check(postroom_curl_set_bytes(easy, CURLOPT_COPYPOSTFIELDS, request.body), "curl_easy_setopt")
+        if request.hasBody {
+            // The size comes first (CURLOPT_COPYPOSTFIELDS(3)).
+            try set(CURLOPT_POSTFIELDSIZE, request.body.count)
+            // An empty array too is passed as a pointer that is not null; null would mean a body that is read from elsewhere.
+            try unsafe check(postroom_curl_set_bytes(easy, CURLOPT_COPYPOSTFIELDS, request.body), "curl_easy_setopt")
+        } else {
+            // Neither sends a Content-Length. The response to HEAD has no body, whatever its Content-Length says.
+            try set(request.method == "HEAD" ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1)
+        }
         try set(CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds)
         try set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeoutMilliseconds)
 
         // A scheme is case-insensitive (RFC 3986, section 3.1).
         let isSecure = request.url.prefix(6).lowercased() == "https:"
-        try set(CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        let mayMultiplex = isSecure && !request.isHTTP1
+        try set(CURLOPT_HTTP_VERSION, mayMultiplex ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
         // With TLS, requests wait for a connection that is being made and may carry them all (HTTP/2). Without TLS, only
         // the first response would show that the connection cannot, and that response may never come.
-        try set(CURLOPT_PIPEWAIT, isSecure ? 1 : 0)
+        try set(CURLOPT_PIPEWAIT, mayMultiplex ? 1 : 0)
 
         // Without a value, `name:` would take a header away and `name;` sends an empty one (CURLOPT_HTTPHEADER(3)).
-        var lines = request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-        for name in Self.defaults where !request.headers.contains(where: { isSameName($0.name, name) }) {
-            lines.append("\(name):")
+        var lines = request.headers.map { Self.line($0.name.utf8, $0.value.utf8) }
+        for index in 0..<request.fields.count {
+            lines.append(Self.line(request.fields.name(at: index), request.fields.value(at: index)))
+        }
+        for name in Self.defaults
+        where !request.headers.contains(where: { isSameName($0.name, name) }) && request.fields.values(of: name).isEmpty
+        {
+            lines.append(Array("\(name):".utf8))
         }
         try unsafe set(CURLOPT_HTTPHEADER, lines, keptIn: &headers)
-        try unsafe set(CURLOPT_RESOLVE, addresses, keptIn: &self.addresses)
+        try unsafe set(CURLOPT_RESOLVE, addresses.map { Array($0.utf8) }, keptIn: &self.addresses)
+    }
+
+    private static func line(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) -> [UInt8] {
+        value.isEmpty ? name + [UInt8(ascii: ";")] : name + Array(": ".utf8) + value
     }
 
     /// Releases the request that is over, and resets the handle. Otherwise state such as libcurl's count of retries

@@ -15,10 +15,11 @@ extension Transfer {
     }
 
     @unsafe func set(
-        _ option: CURLoption, _ lines: [String], keptIn list: inout UnsafeMutablePointer<curl_slist>?
+        _ option: CURLoption, _ lines: [[UInt8]], keptIn list: inout UnsafeMutablePointer<curl_slist>?
     ) throws(CurlError) {
         for line in lines {
-            guard let longer = unsafe curl_slist_append(list, line) else {
+            let text = line.map { CChar(bitPattern: $0) } + [0]
+            guard let longer = unsafe curl_slist_append(list, text) else {
                 throw CurlError(function: "curl_slist_append", code: 0, reason: "no memory")
             }
             unsafe list = longer
