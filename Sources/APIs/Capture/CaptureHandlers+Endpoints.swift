@@ -62,7 +62,7 @@ extension CaptureHandlers {
         var configuration: Configuration
         let moment = now()
         do throws(ConfigurationError) {
-            configuration = try Configuration(parsing: body)
+            configuration = try Configuration(parsing: body, httpsOnly: permissions.forwardsHTTPSOnly)
             try configuration.check(permissions, limits, at: moment)
         } catch {
             store.count(.configurationRefused)
@@ -101,13 +101,17 @@ extension CaptureHandlers {
         }
         let stored = endpoint.settings.hasReceiver ? try await store.receiver(of: id, at: moment, limits) : nil
         let receiver = try stored.map { stored throws(StoreFailure) in try settings(stored) }
+        let forwards =
+            endpoint.settings.hasForwards ? try await store.forwarding(of: id, at: moment, limits)?.urls ?? [] : []
         return .whole(
             .json(
                 .ok,
-                settingsJSON(endpoint, receiver ?? ReceiverSettings(), limits, bodyLimit: bodyLimit, at: moment)))
+                settingsJSON(
+                    endpoint, receiver ?? ReceiverSettings(), forwards: forwards,
+                    allowsForwarding: permissions.allowsForwarding, limits, bodyLimit: bodyLimit, at: moment)))
     }
 
-    /// The most bytes of a configuration, and of a request for a preview.
+    /// The most bytes of a configuration, and of a request for a preview or for forwards.
     var configurationLimit: Int { min(bodyLimit, 1 << 20) }
 
     /// The name that a client asks for, if names are allowed.

@@ -73,6 +73,8 @@ package final class CaptureHandlers {
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "preview":
             guard request.method == .post else { return .whole(.methodNotAllowed(allowed: "POST")) }
             return try await preview(request, path[2])
+        case ("manage", 4) where path[1] == "endpoint" && path[3] == "forwards":
+            return try await forwards(request, at: path[2], context)
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "notifications":
             switch request.method {
             case .get: return try await look(request, at: path[2], context)

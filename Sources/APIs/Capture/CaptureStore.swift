@@ -5,7 +5,7 @@ package import Values
 ///
 /// An engine may collect the writes of several requests; they last once the engine's own `commit` has returned. A request
 /// with an id can be retried: with the same id it changes nothing more and gets the same answer.
-package protocol CaptureStore: AnyObject {
+package protocol CaptureStore: ForwardRequestStore {
     /// Opens an endpoint under a new id, unless a limit is reached.
     /// - Parameters:
     ///   - id: makes the id from the number of the endpoint.

@@ -14,6 +14,8 @@ package struct Configuration: Equatable, Sendable {
     package var expiry: Expiry?
     package var deliveryHeader: DeliveryHeader?
     package var receiver: ReceiverChange?
+    /// The URLs of standing forwards.
+    package var forwards: [String]?
     /// The members that say what the receiver is to be; see `ReceiverSettings`.
     private(set) var receiverMembers: [JSON.Member] = []
 
@@ -51,6 +53,7 @@ package struct Configuration: Equatable, Sendable {
         case nil: break
         }
         if let receiver { endpoint.settings.hasReceiver = receiver.receiver != nil }
+        if let forwards { endpoint.settings.hasForwards = !forwards.isEmpty }
         guard let expiry else { return }
         endpoint.settings.expires = expiry.secondsLeft(at: moment).map { moment.steady.adding(seconds: $0) }
     }
@@ -75,7 +78,8 @@ extension Configuration {
     /// Reads `{"enabled": bool}` and the optional members. As in the original, letter case in names does not matter and other
     /// members are ignored. A text or number that means yes is read as true; any other value that is not a Boolean is
     /// refused. `null` stands for the value that a new endpoint has.
-    package init(parsing body: [UInt8]) throws(ConfigurationError) {
+    /// - Parameter httpsOnly: whether the URLs of forwards must have `https://`.
+    package init(parsing body: [UInt8], httpsOnly: Bool = false) throws(ConfigurationError) {
         let json: JSON
         do throws(JSONError) {
             json = try JSON(parsing: jsonText(body) ?? body)
@@ -105,6 +109,9 @@ extension Configuration {
         overflow = try member("overflow").map(Self.overflow)
         expiry = try member("expires").map(Self.expiry)
         deliveryHeader = try member("delivery_header").map(Self.deliveryHeader)
+        forwards = try member("forwards").map { value throws(ConfigurationError) in
+            try forwardURLs(value, member: "forwards", httpsOnly: httpsOnly)
+        }
     }
 
     private static func boolean(_ value: JSON) -> Bool? {
@@ -164,6 +171,10 @@ extension Configuration {
             throw ConfigurationError(
                 reason: "The member \"pinned\" cannot be true: the operator has not set ALLOW_PINNED_ENDPOINTS.")
         }
+        if let forwards, !forwards.isEmpty, !permissions.allowsForwarding {
+            throw ConfigurationError(
+                reason: "The member \"forwards\" cannot be set: the operator has not set ENDPOINT_FORWARDING.")
+        }
         guard let seconds = expiry?.secondsLeft(at: moment) else { return }
         guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
         guard seconds <= Self.mostSeconds else {
@@ -184,9 +195,12 @@ extension Timestamp {
 }
 
 /// The settings of an endpoint, as they are read and in part configured, and what the endpoint has and may have.
-/// - Parameter bodyLimit: the most bytes of a notification's body.
+/// - Parameters:
+///   - forwards: the URLs of standing forwards.
+///   - bodyLimit: the most bytes of a notification's body.
 func settingsJSON(
-    _ endpoint: Endpoint, _ receiver: ReceiverSettings, _ limits: CaptureLimits, bodyLimit: Int, at moment: Moment
+    _ endpoint: Endpoint, _ receiver: ReceiverSettings, forwards: [String], allowsForwarding: Bool,
+    _ limits: CaptureLimits, bodyLimit: Int, at moment: Moment
 ) -> [UInt8] {
     objectJSON { json in
         let settings = endpoint.settings
@@ -198,6 +212,8 @@ func settingsJSON(
         json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).roundedToMilliseconds.iso8601() })
         json.member("delivery_header", orNull: settings.deliveryHeader)
         receiver.writeMembers(to: &json)
+        json.member("forwards", forwards)
+        json.member("forwarding", allowsForwarding)
         json.member("name", orNull: settings.name)
         json.member("created", moment.wall(at: endpoint.created).roundedToMilliseconds.iso8601())
         json.member("lastUsed", moment.wall(at: endpoint.lastUsed).roundedToMilliseconds.iso8601())

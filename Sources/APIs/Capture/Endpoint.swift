@@ -168,6 +168,8 @@ package struct CaptureLimits: Equatable, Sendable {
     package var idleSeconds: Double
     /// How long an endpoint exists after its creation, even if it is used.
     package var lifetimeSeconds: Double
+    /// The most forwards that may be pending at one endpoint; 0: nothing is forwarded.
+    package var pendingForwards: Int
 
     /// Whether one more endpoint may be created.
     ///
@@ -186,12 +188,13 @@ package struct CaptureLimits: Equatable, Sendable {
     package init(
         endpoints: Int = 1024, notificationsPerEndpoint: Int = 100, bytesPerEndpoint: Int = 64 << 20,
         idleSeconds: Double = 3600,
-        lifetimeSeconds: Double = 262_800
+        lifetimeSeconds: Double = 262_800, pendingForwards: Int = 0
     ) {
         self.endpoints = endpoints
         self.notificationsPerEndpoint = notificationsPerEndpoint
         self.bytesPerEndpoint = bytesPerEndpoint
         self.idleSeconds = idleSeconds
         self.lifetimeSeconds = lifetimeSeconds
+        self.pendingForwards = pendingForwards
     }
 }

@@ -22,6 +22,8 @@ package struct EndpointSettings: Equatable, Sendable {
     package var deliveryHeader: String?
     /// Whether the endpoint has a `StoredReceiver`.
     package var hasReceiver = false
+    /// Whether the endpoint has standing forwards (`Forwarding.urls`).
+    package var hasForwards = false
 
     package init() {}
 }
@@ -59,9 +61,13 @@ extension Endpoint {
 package struct CapturePermissions: Equatable, Sendable {
     package var allowsNames = false
     package var allowsPins = false
+    /// Whether notifications may be sent on to other addresses, and to those with `https://` alone.
+    package var allowsForwarding = false
+    package var forwardsHTTPSOnly = false
 
-    package init(allowsNames: Bool = false, allowsPins: Bool = false) {
+    package init(allowsNames: Bool = false, allowsPins: Bool = false, allowsForwarding: Bool = false) {
         self.allowsNames = allowsNames
         self.allowsPins = allowsPins
+        self.allowsForwarding = allowsForwarding
     }
 }

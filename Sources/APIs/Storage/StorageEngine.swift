@@ -7,7 +7,7 @@ package import Webhooks
 
 /// A storage engine as opened by one process: a store for each domain, over one transaction. Used by one thread.
 package protocol StorageEngine: TransactionControl, StorageMonitoring, StorageMaintenance, SecretSeal, StorageTransfer {
-    associatedtype Capture: CaptureStore, ConfirmationStore, CaptureMaintenance
+    associatedtype Capture: CaptureStore, ConfirmationStore, ForwardStore, CaptureMaintenance
     associatedtype Queues: QueueStore, QueueMaintenance, QueueAdministration
     associatedtype Deliveries: DeliveryStore, DeliveryAdministration
     associatedtype Webhooks: WebhookStore, WebhookMaintenance

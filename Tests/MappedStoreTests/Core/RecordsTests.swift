@@ -88,7 +88,7 @@ private typealias Confirmation = Capture.Confirmation
             let bytes = EndpointRecord.encode(record(endpoint))
             #expect(unsafe EndpointRecord.decode(bytes.span.bytes, at: 9)?.endpoint == endpoint)
             var unknown = bytes
-            unknown[2] |= 2
+            unknown[2] |= 4
             #expect(unsafe EndpointRecord.decode(unknown.span.bytes, at: 9) == nil)
         }
     }

@@ -38,11 +38,26 @@ import Values
         {"kind": "endpoint", "id": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "enabled": true, "subpaths": false, \#
         "overflow": "drop-oldest", "cors": true, "pinned": true, "expires": "2026-11-30T12:00:00Z", "name": "n", \#
         "deliveryHeader": "X-Delivery", \#
+        "forwards": ["https://one.test/", "http://two.test/a?b"], "nextForward": 7, "missedForwards": 3, \#
         "confirmations": [{"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2", \#
         "state": "pending", "attempts": 0, "due": "2026-11-29T12:00:05Z", "at": "2026-11-29T11:59:01Z"}, \#
         {"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1", \#
         "state": "failed", "attempts": 6, "status": 503, "error": "e", "at": "2026-11-29T11:59:00Z"}], \#
         "created": "2026-11-29T10:00:00Z", "lastUsed": "2026-11-29T12:00:00Z", "uncollected": 1, "next": 1}
+        {"kind": "forwardContent", "endpoint": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "id": 3, \#
+        "receivedAt": "2026-11-29T11:30:00Z", "method": "POST", "path": "", "headers": [], "body": "sent"}
+        {"kind": "forward", "endpoint": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "id": 2, "notification": 4, \#
+        "url": "http://gone.test/", "standing": false, "first": 2, "together": 1, \#
+        "forwardedAt": "2026-11-29T11:40:00Z", "state": "delivered", "attempts": 1, "status": 204, \#
+        "milliseconds": 12, "at": "2026-11-29T11:40:01Z", "response": "\u00e9"}
+        {"kind": "forward", "endpoint": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "id": 3, "notification": 5, \#
+        "url": "https://one.test/", "standing": true, "first": 3, "together": 2, \#
+        "forwardedAt": "2026-11-29T11:41:00Z", "state": "pending", "attempts": 1, "due": "2026-11-29T12:01:00Z", \#
+        "errorKind": 1, "error": "no such host", "milliseconds": 3, "at": "2026-11-29T11:41:01Z", \#
+        "responseBase64": "/w=="}
+        {"kind": "forward", "endpoint": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "id": 4, "notification": 5, \#
+        "url": "http://two.test/a?b", "standing": true, "first": 3, "together": 2, \#
+        "forwardedAt": "2026-11-29T11:41:00Z", "state": "pending", "attempts": 0, "due": "2026-11-29T11:41:00Z"}
         {"kind": "queue", "name": "a", "max_message_count": 3, "max_message_size": 20000, \#
         "max_queue_size": 1000000, "whitelist_ip": ["127.0.0.0/8", "::1/128"], "auth": null, "current_message": 7, \#
         "first": 3, "lost": 2}

@@ -4,14 +4,14 @@ import os
 import time
 
 from description import Description
-from harness import free_port, postroom
+from harness import free_port, postroom, wait_for
 from queue_service import basic, configuration
 from tour import ELSEWHERE, EVIL, LONG, Tour, check, crowd
 
 
-def test_the_examples_of_capture(begin, hurried):
+def test_the_examples_of_capture(begin, hurried, receive):
     tour = Tour(Description())
-    service = begin()
+    service = begin(ENDPOINT_FORWARDING="true")
     tour.known["127.0.0.1:8080"] = "127.0.0.1:%d" % service.port
     tour.ask(service, "createEndpoint", "unnamed")
     tour.ask(service, "configureEndpoint", request="subpaths")
@@ -22,6 +22,21 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToSubpath", query="?x=1", body=b"\xff\xfe")
     tour.ask(service, "listNotifications", "two")
     tour.ask(service, "getNotificationBody")
+    receiver = receive({"/hooks": {"status": 503, "body": "try later", "headers": {"content-type": "text/plain"}}})
+    tour.known["https://app.example/hooks"] = receiver.url("/hooks")
+    tour.ask(service, "forwardNotifications")
+    receiver.wait(1)
+    endpoint = tour.known["C1G3bdRc5awu-fhDSUwtH5XMyMAfkx4N"]
+    listed = "/manage/endpoint/%s/forwards" % endpoint
+    wait_for(lambda: service.call("GET", listed).json()["forwards"][0]["state"] == "failed")
+    tour.ask(service, "listForwards")
+    for name, body in {
+        "noObject": b"[]", "scheme": b'{"notifications": [1], "urls": ["ftp://app.example/"]}',
+        "numbers": b'{"notifications": [0], "urls": []}',
+    }.items():  # fmt: skip
+        tour.ask(service, "forwardNotifications", name, body=body, status=400)
+    absent = b'{"notifications": [7], "urls": ["https://app.example/"]}'
+    tour.ask(service, "forwardNotifications", "notifications", body=absent, status=404)
     tour.ask(service, "acknowledgeNotifications", query="?through=2")
     tour.ask(service, "collectNotifications", "none")
     tour.ask(service, "getNotificationBody", "notification", status=404)
@@ -54,6 +69,7 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToEndpoint", at="/webhook/nobody" + LONG, status=414)
     tour.ask(service, "deleteEndpoint")
     tour.ask(service, "collectNotifications", "unknown", status=404)
+    tour.ask(service, "forwardNotifications", "unknown", status=404)
     tour.ask(service, "sendToSubpath", "unknown", status=404)
     tour.ask(service, "getNotificationBody", "endpoint", status=404)
     tour.ask(service, "collectNotifications", "path", at="/manage/endpoint/a/b", status=404)
@@ -64,6 +80,8 @@ def test_the_examples_of_capture(begin, hurried):
     crowd(tour, hurried, "createEndpoint", "requests")
 
     named = begin(ALLOW_NAMED_ENDPOINTS="true", SERVER_URL="http://localhost:8080")
+    tour.ask(named, "forwardNotifications", "forbidden", status=403)
+    tour.ask(named, "listForwards", "forbidden", status=403)
     tour.ask(named, "createEndpoint", "named", request="named")
     tour.ask(named, "createEndpoint", "plain", request="plain")
     tour.ask(named, "createEndpoint", request="plain", status=409)

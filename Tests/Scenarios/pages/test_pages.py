@@ -33,7 +33,9 @@ def follow(name, tmp_path, env, ports):
 
 def start_service(serve, ports):
     """The service that a page assumes where it starts none."""
-    return serve(APP_PORT=ports["8080"], RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", OPS_SERVER_PORT=0)
+    return serve(
+        APP_PORT=ports["8080"], RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", OPS_SERVER_PORT=0, ENDPOINT_FORWARDING="true",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [name for name in page.PAGES if page.commands(page.read(name))])

@@ -262,9 +262,13 @@ def expect_all(service, facts, layout):
         assert service.call("GET", "/eventmatch/" + facts["subscription"]).json()["disabled"]
         event = service.call("GET", "/events/" + facts["event"]).json()
         assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
+    if layout >= 8:
+        settings = service.call("GET", "/manage/endpoint/%s/settings" % facts["ruled"]).json()
+        assert {name: settings[name] for name in facts["settings"]} == facts["settings"] and settings["forwards"] == []
+        assert service.look(facts["ruled"]).json()["notifications"] == [facts["ruledNotification"]]
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_path, layout):
     """The last program of each layout has written these stores; see stores/README.md."""
     service, facts = unpacked(tmp_path, layout, RESPONDERS=2)
@@ -291,7 +295,7 @@ def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_pa
         service.stop()
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_an_upgrade_after_a_crash_of_the_machine_migrates_and_checks_the_store(tmp_path, layout):
     service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
     service.note_crash()

@@ -155,6 +155,7 @@ final class Operations {
             text.sample("capture_requests_total", [("kind", name), ("result", "done")], capture[done])
             text.sample("capture_requests_total", [("kind", name), ("result", "refused")], capture[refused])
         }
+        try await addForwards(to: &text)
         text.single("queues", "gauge", "Queues.", metrics.queues)
         text.single("queue_messages", "gauge", "Messages in queues.", metrics.queuedMessages)
         text.single("queue_bytes", "gauge", "Bytes of the messages in queues.", metrics.queuedBytes)
@@ -164,6 +165,21 @@ final class Operations {
         var response = Response.text(.ok, text.text)
         response.head.headerFields[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
         return response
+    }
+
+    private func addForwards(to text: inout MetricsText) async throws(StoreFailure) {
+        let metrics = try await store.capture.forwardMetrics()
+        text.single("forwards_pending", "gauge", "Forwards of notifications that are pending.", metrics.pending)
+        text.family("forwards_total", "counter", "Attempts to forward notifications, by result.")
+        text.sample("forwards_total", [("result", "success"), ("error_kind", "")], metrics.attempts[0])
+        for kind in Attempt.ErrorKind.allCases where kind.endsForwards {
+            text.sample(
+                "forwards_total", [("result", "failure"), ("error_kind", kind.word)],
+                metrics.attempts[Int(kind.rawValue)])
+        }
+        text.single(
+            "forwards_missed_total", "counter", "Forwards that were not begun because a backlog was full.",
+            metrics.missed)
     }
 
     #if compiler(>=6.4)
@@ -177,4 +193,14 @@ final class Operations {
         ("receive", .received, .receptionRefused), ("configure", .configured, .configurationRefused),
         ("delete", .deleted, .deletionRefused),
     ]
+}
+
+extension Attempt.ErrorKind {
+    /// Whether an attempt to forward can end with it.
+    fileprivate var endsForwards: Bool {
+        switch self {
+        case .disabled, .withheld, .approval, .consent: false
+        default: true
+        }
+    }
 }

@@ -8,7 +8,7 @@ enum Route: UInt8, CaseIterable {
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
     case endpointSettings, notificationBody, preview
     case queueMessages, queueMessage
-    case expression
+    case expression, forwards
 
     /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
@@ -22,6 +22,7 @@ enum Route: UInt8, CaseIterable {
         case .endpointSettings: "/manage/endpoint/{endpoint_id}/settings"
         case .preview: "/manage/endpoint/{endpoint_id}/preview"
         case .notificationBody: "/manage/endpoint/{endpoint_id}/notifications/{id}/body"
+        case .forwards: "/manage/endpoint/{endpoint_id}/forwards"
         case .webhook: "/webhook/{endpoint_id}"
         case .post: "/q/{queue}"
         case .read: "/read/{client}"
@@ -106,6 +107,7 @@ enum Route: UInt8, CaseIterable {
         case 4 where path[path.startIndex + 3] == "notifications": return .notifications
         case 4 where path[path.startIndex + 3] == "settings": return .endpointSettings
         case 4 where path[path.startIndex + 3] == "preview": return .preview
+        case 4 where path[path.startIndex + 3] == "forwards": return .forwards
         case 6 where path[path.startIndex + 3] == "notifications" && path[path.startIndex + 5] == "body":
             return .notificationBody
         default: return .other

@@ -45,6 +45,8 @@ struct Settings: Equatable {
     var hasInspector = true
     var limits = CaptureLimits()
     var capturePermissions = CapturePermissions()
+    /// When standing forwards that have failed are tried again.
+    var forwardRetrySchedule = [5.0, 60, 300, 1800, 7200]
     var cleanupSeconds = 120.0
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
@@ -173,6 +175,8 @@ extension Settings {
             delivery.policies.standard = .schedule(waits)
         }
         readEvents(environment, &faults)
+        limits.pendingForwards = capturePermissions.allowsForwarding ? ForwardLimits.pendingPerEndpoint : 0
+        capturePermissions.forwardsHTTPSOnly = webhooksAreHTTPSOnly
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader

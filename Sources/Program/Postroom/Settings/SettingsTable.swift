@@ -50,6 +50,17 @@ extension Settings {
             .integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
             .flag("ALLOW_NAMED_ENDPOINTS", \.capturePermissions.allowsNames),
             .flag("ALLOW_PINNED_ENDPOINTS", \.capturePermissions.allowsPins),
+            .flag("ENDPOINT_FORWARDING", \.capturePermissions.allowsForwarding),
+            Variable(
+                name: "ENDPOINT_FORWARDING_RETRY_SCHEDULE",
+                expected: "durations separated by commas, such as 5s,1m,1h30m",
+                set: { settings, text in
+                    // An empty schedule means that there is no second attempt.
+                    let isNothing = SettingText.trimmed(text).isEmpty
+                    guard let waits = isNothing ? [] : waits(text) else { return false }
+                    settings.forwardRetrySchedule = waits
+                    return true
+                }, show: { $0.forwardRetrySchedule.map(GoDuration.text).joined(separator: ",") }),
             .duration("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds),
             Variable(
                 name: "LOG_LEVEL", expected: "DEBUG, INFO, WARNING, ERROR or CRITICAL",

@@ -50,6 +50,7 @@ struct Work: AsyncCommand {
         let confirmer = Confirmer(
             store: store.capture, multi: try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60),
             settings: settings.delivery, mayConnect: { addresses.allows($0) }, now: clock.now)
+        let forwarder = try settings.forwarder(store.capture, now: clock.now)
         let intake =
             try settings.kafka.brokers.isEmpty
             ? nil
@@ -57,9 +58,9 @@ struct Work: AsyncCommand {
                 settings.kafka, maximumBytes: settings.kafka.eventLimit(bodyLimit: settings.maximumBodyBytes),
                 store: store, lookups: Lookups(settings, logger: logger), logger: logger)
         let worker = try Worker(
-            store: store, settings: settings, dispatcher: dispatcher, confirmer: confirmer, intake: intake,
-            logger: logger)
-        let lock = try await takeOver(dispatcher, store, settings, logger)
+            store: store, settings: settings, dispatcher: dispatcher, confirmer: confirmer, forwarder: forwarder,
+            intake: intake, logger: logger)
+        let lock = try await takeOver(dispatcher, forwarder, store, settings, logger)
         tellReady(ready)
         defer { withExtendedLifetime(lock) {} }
         try await worker.run()
@@ -69,21 +70,40 @@ struct Work: AsyncCommand {
     /// Every worker holds a shared lock. A worker that can lock it exclusively is the only one, and takes over the attempts
     /// of earlier workers at once instead of waiting for their leases to end.
     private func takeOver(
-        _ dispatcher: Dispatcher, _ store: any StorageEngine, _ settings: Settings, _ logger: Logger
+        _ dispatcher: Dispatcher, _ forwarder: Forwarder?, _ store: any StorageEngine, _ settings: Settings,
+        _ logger: Logger
     ) async throws -> FileLock {
         let path = settings.dataDirectory.appending("worker.lock")
         if let alone = try? FileLock(path, exclusive: true) {
             defer { withExtendedLifetime(alone) {} }
             let count = try await dispatcher.takeOver()
+            let forwards = try await forwarder?.takeOver() ?? 0
             try store.commit()
             if count > 0 {
                 logger.info(
                     "repeating the attempts that an earlier worker did not finish",
                     metadata: ["deliveries": .stringConvertible(count)])
             }
+            if forwards > 0 {
+                logger.info(
+                    "repeating the attempts to forward that an earlier worker did not finish",
+                    metadata: ["forwards": .stringConvertible(forwards)])
+            }
         }
         // Another worker may hold the lock exclusively now. It cannot take over attempts of this one, which has begun none
         // yet.
         return try FileLock(path, exclusive: false, waits: true)
+    }
+}
+
+extension Settings {
+    /// Sends notifications on; `nil` if ENDPOINT_FORWARDING does not allow it.
+    fileprivate func forwarder(_ store: any ForwardStore, now: @escaping () -> Moment) throws -> Forwarder? {
+        guard capturePermissions.allowsForwarding else { return nil }
+        let addresses = AddressGuard(allowing: allowedSubnets)
+        return Forwarder(
+            store: store, multi: try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60), settings: delivery,
+            policy: .schedule(forwardRetrySchedule), mayConnect: { addresses.allows($0) }, now: now,
+            random: SystemRandomNumberGenerator())
     }
 }

@@ -7,7 +7,7 @@ internal import SystemPackage
 internal import Values
 
 /// The loop of the worker: takes in events from Kafka, matches events, makes the deliveries that are due, confirms
-/// subscriptions, and removes in small steps what has expired.
+/// subscriptions, forwards notifications, and removes in small steps what has expired.
 final class Worker {
     private let store: any StorageEngine
     private let shutdownSeconds: Double
@@ -16,13 +16,14 @@ final class Worker {
     private let matching: MatchingWork
     private let dispatching: DispatchWork
     private let confirming: ConfirmationWork
+    private let forwarding: ForwardingWork?
     private let maintenance: Maintenance
     private let signals: SignalQueue
     private var isStopping = false
 
     init(
         store: any StorageEngine, settings: Settings, dispatcher: Dispatcher, confirmer: Confirmer,
-        intake: KafkaIntake?, logger: Logger
+        forwarder: Forwarder?, intake: KafkaIntake?, logger: Logger
     ) throws(Errno) {
         self.store = store
         shutdownSeconds = settings.shutdownSeconds
@@ -33,6 +34,7 @@ final class Worker {
         matching = MatchingWork(store, failures)
         dispatching = DispatchWork(store, dispatcher, failures, logger)
         confirming = ConfirmationWork(store, confirmer, failures, logger)
+        forwarding = forwarder.map { ForwardingWork(store, $0, failures, logger) }
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
 
@@ -58,6 +60,7 @@ final class Worker {
             await matching.work()
             await dispatching.work()
             try await confirming.work()
+            try await forwarding?.work()
             tellDamage()
             await maintenance.work()
         }
@@ -71,6 +74,8 @@ final class Worker {
         var descriptors = [signals.descriptor] + (store.flushDescriptor.map { [$0] } ?? [])
         if let milliseconds = confirming.pauseMilliseconds { pause = min(pause, milliseconds) }
         if let descriptor = confirming.confirmer.descriptor { descriptors.append(descriptor) }
+        if let milliseconds = forwarding?.pauseMilliseconds { pause = min(pause, milliseconds) }
+        if let descriptor = forwarding?.forwarder.descriptor { descriptors.append(descriptor) }
         if let intake {
             pause = min(pause, intake.pauseMilliseconds)
             descriptors.append(intake.descriptor)
@@ -90,10 +95,12 @@ final class Worker {
     private func drain() async throws {
         intake?.close()
         confirming.confirmer.drain()
+        forwarding?.forwarder.drain()
         let began = SystemClock.bootTimeMicroseconds()
         try await dispatching.drain(seconds: shutdownSeconds)
-        let used = Double(SystemClock.bootTimeMicroseconds() - began) / 1e6
-        try await confirming.drain(seconds: max(0, shutdownSeconds - used))
+        func left() -> Double { max(0, shutdownSeconds - Double(SystemClock.bootTimeMicroseconds() - began) / 1e6) }
+        try await confirming.drain(seconds: left())
+        try await forwarding?.drain(seconds: left())
     }
 }
 

@@ -102,6 +102,7 @@ extension MappedCapture {
         try checkRefusals(records, &check, in: transaction)
         try checkReceivers(records, &check, in: transaction)
         try checkConfirmations(records, &check, in: transaction)
+        try checkForwards(records, &check, in: transaction)
         try checkIndex(
             tables.notificationDeliveries, "index of deliveries", for: attempts.count,
             "notifications that are attempts",

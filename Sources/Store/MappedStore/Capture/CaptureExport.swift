@@ -51,6 +51,10 @@ extension MappedCapture {
                 try tables.receivers.value(at: number, in: transaction)
             }
             let confirmations = try confirmations(of: number, in: transaction)
+            let forwarding = try salvage.take("the settings of the forwards of endpoint \(endpoint.id)") {
+                () throws(LMDBError) in
+                try tables.forwardings.value(at: number, in: transaction)
+            }
             line("endpoint") { json in
                 json.member("id", endpoint.id.description)
                 json.member("enabled", endpoint.isEnabled)
@@ -62,6 +66,7 @@ extension MappedCapture {
                         json.object { json in json.confirmation(confirmation, at: moment) }
                     }
                 }
+                if let forwarding { json.forwarding(forwarding) }
                 json.member("created", moment.wall(at: endpoint.created))
                 json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                 json.member("uncollected", endpoint.uncollected)
@@ -82,6 +87,7 @@ extension MappedCapture {
                     json.notification(notification)
                 }
             }
+            try exportForwards(of: endpoint, at: moment, salvage, in: transaction, line)
         }
     }
 
@@ -137,7 +143,7 @@ extension JSONWriter {
         member("at", confirmation.at)
     }
 
-    fileprivate mutating func notification(_ notification: Notification) {
+    mutating func notification(_ notification: Notification) {
         member("receivedAt", notification.receivedAt)
         member("method", notification.method)
         if let remote = notification.remote { member("remote", remote) }

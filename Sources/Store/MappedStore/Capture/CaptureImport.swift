@@ -11,7 +11,9 @@ struct EndpointImporter {
     let store: MappedCapture
     let moment: Moment
     /// The endpoint whose notifications are being read. It is written when the next one begins, or at the end.
-    private var current: EndpointRecord?
+    private(set) var current: EndpointRecord?
+    /// What the forwards that were read of the current endpoint add up to.
+    var forwarding = Forwarding()
     /// How many notifications of the current endpoint have been read.
     private var taken: UInt64 = 0
     /// How many notifications the endpoint has, and the number of the last one that was read.
@@ -80,6 +82,8 @@ struct EndpointImporter {
             }
         }
         _ = try line.time("lastUsed")
+        forwarding = try forwarding(line)
+        endpoint.settings.hasForwards = !forwarding.urls.isEmpty
         last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
         counts.endpoints += 1
@@ -164,7 +168,7 @@ struct EndpointImporter {
     }
 
     /// Converts a time of the export to the steady clock: an age at the export is the age now.
-    private func steady(_ wall: Timestamp) -> Timestamp {
+    func steady(_ wall: Timestamp) -> Timestamp {
         Timestamp(microseconds: moment.steady.microseconds - (exportedAt.microseconds - wall.microseconds))
     }
 
@@ -181,6 +185,7 @@ struct EndpointImporter {
         try line.write { [record] (transaction) throws(LMDBError) in
             _ = try store.core.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
+            try finishForwards(of: record.endpoint.number, in: &transaction)
             try store.tables.endpointUses.put(record.useKey, in: &transaction)
         }
     }
@@ -208,7 +213,7 @@ struct EndpointImporter {
         }
     }
 
-    private func read(_ line: ImportLine) throws(ImportError) -> Notification {
+    func read(_ line: ImportLine) throws(ImportError) -> Notification {
         var fields = FieldList()
         for header in try line.list("headers") {
             guard let name = try line.bytes("name", in: header), let value = try line.bytes("value", in: header) else {

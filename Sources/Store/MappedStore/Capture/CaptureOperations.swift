@@ -48,7 +48,7 @@ extension MappedCapture: CaptureStore {
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange? = nil,
         confirming confirmation: Confirmation? = nil, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance {
-        try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+        try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) -> Acceptance? in
             if try outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let size = max(notification.body.count, notification.reading.decodedBytes)
@@ -67,6 +67,15 @@ extension MappedCapture: CaptureStore {
             var stored = Encoded<NotificationRecord>(notification)
             let others = (changed?.bytes ?? 0) + (confirmation.map(Self.bytes) ?? 0)
             guard try admit(bytes: stored.byteCount + others, in: &transaction) else { return nil }
+            var standing: Forwarding?
+            if record.endpoint.settings.hasForwards, limits.pendingForwards > 0 {
+                let found = try forwarding(number: record.endpoint.number, in: transaction)
+                guard
+                    try admit(
+                        bytes: stored.byteCount + forwardBytes(found.urls), largest: stored.byteCount, in: &transaction)
+                else { return nil }
+                standing = found
+            }
             if notification.delivery != nil {
                 guard try admit(bytes: 64, in: &transaction) else { return nil }
             }
@@ -80,6 +89,13 @@ extension MappedCapture: CaptureStore {
             let number = record.endpoint.append(bytes: stored.weight, from: floor)
             record.endpoint.lastUsed = moment.steady
             try tables.notifications.put(stored, of: record.endpoint.number, at: number, in: &transaction)
+            if var standing, !standing.urls.isEmpty {
+                let content = ForwardContent(bytes: stored.bytes, hops: ForwardCall.hops(of: notification.fields))
+                _ = try begin(
+                    standing.urls, of: number, content, isStanding: true, record.endpoint.number, &standing,
+                    at: moment, limits, in: &transaction)
+                try tables.forwards.forwardings.put(standing, at: record.endpoint.number, in: &transaction)
+            }
             try put(record, in: &transaction)
             try remember(.stored, of: request, in: &transaction)
             return .stored
@@ -156,16 +172,20 @@ extension MappedCapture: CaptureStore {
         let isKnown = try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) -> Bool? in
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
             let before = record.endpoint.settings
+            if let change = configuration.receiver, try receiver(of: record, in: transaction)?.version != change.base {
+                isOutdated = true
+                return true
+            }
+            guard try admit(configuration, in: &transaction) else { return nil }
             if let change = configuration.receiver {
-                guard try receiver(of: record, in: transaction)?.version == change.base else {
-                    isOutdated = true
-                    return true
-                }
-                guard try put(change.receiver, of: record.endpoint.number, in: &transaction) else { return nil }
+                try put(change.receiver, of: record.endpoint.number, in: &transaction)
                 if change.endsConfirmations {
                     try endConfirmations(
                         of: record.endpoint.number, "the recipe was removed", at: moment, in: &transaction)
                 }
+            }
+            if let urls = configuration.forwards {
+                try setForwards(urls, of: record.endpoint.number, at: moment, in: &transaction)
             }
             configuration.apply(to: &record.endpoint, at: moment)
             record.endpoint.lastUsed = moment.steady
@@ -193,17 +213,23 @@ extension MappedCapture: CaptureStore {
         return try tables.receivers.value(at: record.endpoint.number, in: transaction)
     }
 
-    /// Stores or removes an endpoint's receiver; false if there is no room.
+    /// Whether there is room for what a configuration adds.
+    private func admit(_ configuration: Configuration, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        var bytes = configuration.receiver?.receiver?.bytes ?? 0
+        if let urls = configuration.forwards, !urls.isEmpty { bytes += forwardBytes(urls) }
+        guard bytes > 0 else { return true }
+        return try admit(bytes: bytes, in: &transaction)
+    }
+
+    /// Stores or removes an endpoint's receiver.
     private func put(
         _ receiver: StoredReceiver?, of number: UInt64, in transaction: inout Transaction
-    ) throws(LMDBError) -> Bool {
-        guard let receiver else {
+    ) throws(LMDBError) {
+        if let receiver {
+            try tables.receivers.put(receiver, at: number, in: &transaction)
+        } else {
             try tables.receivers.remove(number, in: &transaction)
-            return true
         }
-        guard try admit(bytes: receiver.bytes, in: &transaction) else { return false }
-        try tables.receivers.put(receiver, at: number, in: &transaction)
-        return true
     }
 
     package func endpoint(

@@ -27,6 +27,7 @@ struct EndpointRecord: TableRecord {
         static let hasName = Flags(rawValue: 64)
         static let hasReceiver = Flags(rawValue: 128)
         static let hasDeliveryHeader = Flags(rawValue: 256)
+        static let hasForwards = Flags(rawValue: 512)
 
         init(rawValue: UInt16) { self.rawValue = rawValue }
 
@@ -42,11 +43,12 @@ struct EndpointRecord: TableRecord {
             if settings.name != nil { insert(.hasName) }
             if settings.hasReceiver { insert(.hasReceiver) }
             if settings.deliveryHeader != nil { insert(.hasDeliveryHeader) }
+            if settings.hasForwards { insert(.hasForwards) }
         }
 
         /// Those that a record without settings may have.
         static let plain: UInt16 = 3
-        static let known: UInt16 = 511
+        static let known: UInt16 = 1023
     }
 
     static func encode(_ record: EndpointRecord) -> [UInt8] {
@@ -110,6 +112,7 @@ struct EndpointRecord: TableRecord {
         settings.isOpenToPages = flags.contains(.isOpenToPages)
         settings.isPinned = flags.contains(.isPinned)
         settings.hasReceiver = flags.contains(.hasReceiver)
+        settings.hasForwards = flags.contains(.hasForwards)
         if flags.contains(.hasExpiry) {
             guard let time = reader.time() else { return nil }
             settings.expires = time

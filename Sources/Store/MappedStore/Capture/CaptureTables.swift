@@ -37,6 +37,7 @@ extension MappedCapture {
         try tables.refusals.remove(of: number, from: 0, to: .max, in: &transaction)
         if record.endpoint.settings.hasReceiver { try tables.receivers.remove(number, in: &transaction) }
         try removeConfirmations(of: number, in: &transaction)
+        try tables.forwards.remove(of: number, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id, in: &transaction)
         try tables.endpoints.remove(number, in: &transaction)

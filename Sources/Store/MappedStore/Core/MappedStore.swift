@@ -46,8 +46,8 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// subscriptions, and a separate index of deliveries that need approval; 6 the numbers that were given, the creators of
     /// endpoints, the time since which an environment has no webhooks, and indexes of deliveries by owner and by payload;
     /// 7 has the records of endpoints in the table of their notifications, and may need a journal; 8 has bodies as they
-    /// were sent, and the settings of endpoints.
-    package static let schemaVersion: UInt64 = 8
+    /// were sent, and the settings of endpoints; 9 has forwards.
+    package static let schemaVersion: UInt64 = 9
 
     let core: StoreCore
     package let capture: MappedCapture

@@ -92,6 +92,10 @@ extension Tables {
             if let record { highest = max(highest, record.endpoint.next) }
             return true
         }
+        try forwardings.scan(in: transaction) { _, forwarding in
+            if let forwarding { highest = max(highest, forwarding.next) }
+            return true
+        }
         try queueLogs.scan(in: transaction) { _, log in
             if let log { highest = max(highest, log.current) }
             return true

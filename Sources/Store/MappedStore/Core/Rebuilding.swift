@@ -24,7 +24,11 @@ extension Tables {
     func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         var state = CaptureState()
         state.nextEndpoint = try next(
-            in: [endpoints.bytes, refusals.table.bytes, notificationDeliveries.bytes, confirmations.bytes], transaction)
+            in: [
+                endpoints.bytes, refusals.table.bytes, notificationDeliveries.bytes, confirmations.bytes,
+                forwardings.bytes,
+                forwardContents.table.bytes, pendingForwards.bytes,
+            ], transaction)
         return state
     }
 

@@ -20,6 +20,7 @@ struct Tables {
     let operators: SingleRecord<NumberRecord<RecordName>>
     let eventsState: SingleRecord<EventsState>
     let numbers: SingleRecord<Numbers>
+    let forwardMetrics: SingleRecord<ForwardMetricsRecord>
     /// A value sealed with the same secret as the secrets in this store, to recognise that secret.
     let seal: SingleRecord<BytesRecord<RecordName>>
     let mark: SingleRecord<NumberRecord<RecordName>>
@@ -40,6 +41,14 @@ struct Tables {
     let confirmations: RecordTable<ConfirmationRecord>
     /// By the time of the next call. Each confirmation that is pending has one entry.
     let dueConfirmations: KeyTable<DueConfirmation>
+    /// By endpoint number, in front of the endpoint's forwards.
+    let forwardings: HeadTable<ForwardingRecord>
+    /// By endpoint number and the number of the first of the forwards that send it: notifications as `notifications` has them.
+    let forwardContents: BoundedLog<NotificationRecord>
+    /// By lane, the time of the next attempt, and the number of the forward. Each forward that is pending has one entry.
+    let pendingForwards: KeyTable<PendingForwardKey>
+    /// By the time of the next attempt, and lane. Each lane with pending forwards has one entry.
+    let forwardHeads: KeyTable<ForwardHead>
     /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
     /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
@@ -132,8 +141,14 @@ struct Tables {
             log: BoundedLog(table: RecordTable(endpoints.name, endpoints.bytes)), index: notificationDeliveries)
     }
 
+    /// The forwards of endpoints.
+    var forwards: ForwardLog {
+        ForwardLog(
+            forwardings: forwardings, contents: forwardContents, pending: pendingForwards, heads: forwardHeads)
+    }
+
     /// How many tables there are, and room for a few more.
-    static let limit = 58
+    static let limit = 64
 
     init(creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         let meta = try Table("meta", creating: creating, in: transaction)
@@ -149,6 +164,7 @@ struct Tables {
         operators = SingleRecord("operators", in: meta)
         eventsState = SingleRecord("events", in: meta)
         numbers = SingleRecord("numbers", in: meta)
+        forwardMetrics = SingleRecord("forward-metrics", in: meta)
         seal = SingleRecord("seal", in: meta)
         mark = SingleRecord("mark", in: meta)
         closed = SingleRecord("closed", in: meta)
@@ -160,6 +176,10 @@ struct Tables {
         notificationDeliveries = try RecordTable("notification-deliveries", creating: creating, in: transaction)
         confirmations = try RecordTable("confirmations", creating: creating, in: transaction)
         dueConfirmations = try RecordTable("due-confirmations", creating: creating, in: transaction)
+        forwardings = HeadTable("forwards", try Table("forwards", creating: creating, in: transaction))
+        forwardContents = BoundedLog(table: try RecordTable("forward-contents", creating: creating, in: transaction))
+        pendingForwards = try RecordTable("pending-forwards", creating: creating, in: transaction)
+        forwardHeads = try RecordTable("forward-heads", creating: creating, in: transaction)
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try RecordTable("endpoint-uses", creating: creating, in: transaction)
         endpointMakers = try RecordTable("endpoint-makers", creating: creating, in: transaction)

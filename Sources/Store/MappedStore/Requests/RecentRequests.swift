@@ -23,6 +23,8 @@ enum Outcome: Equatable, KeylessRecord {
     case event(EventKey)
     /// The request affected this many items.
     case count(UInt64)
+    /// The forwards of an endpoint from `first` up to `end` (exclusive) were begun.
+    case forwarded(endpoint: UInt64, first: UInt64, end: UInt64)
 
     /// Whether records are kept until it is forgotten, so that it must survive as they do.
     var keepsRecords: Bool {
@@ -54,6 +56,9 @@ enum Outcome: Equatable, KeylessRecord {
         case .count(let count):
             writer.byte(8)
             writer.number(count)
+        case .forwarded(let endpoint, let first, let end):
+            writer.byte(9)
+            for value in [endpoint, first, end] { writer.number(value) }
         }
         return writer.bytes
     }
@@ -87,6 +92,11 @@ enum Outcome: Equatable, KeylessRecord {
         case 8:
             guard let count = reader.number() else { return nil }
             self = .count(count)
+        case 9:
+            guard let endpoint = reader.number(), let first = reader.number(), let end = reader.number() else {
+                return nil
+            }
+            self = .forwarded(endpoint: endpoint, first: first, end: end)
         default:
             return nil
         }

@@ -86,6 +86,8 @@ private struct Importer {
         case "counters": try endpoints.counters(line)
         case "endpoint": try endpoints.endpoint(line, &counts)
         case "notification": try endpoints.notification(line, &counts)
+        case "forwardContent": try endpoints.forwardContent(line)
+        case "forward": try endpoints.forward(line)
         case "queue": try queues.queue(line, &counts)
         case "message": try queues.message(line, &counts)
         case "user": try queues.user(line)

@@ -265,7 +265,8 @@ extension Tables {
         "attempt-parcels", "subscriptions", "subscription-ids", "user-subscriptions", "subscription-counts",
         "expressions", "gone-expressions", "routed-events", "waiting-events", "replays", "garbage", "requests",
         "endpoint-makers", "owner-heads", "due-owners", "holds", "missed-events", "lags", "refusals",
-        "receivers", "confirmations", "due-confirmations", "notification-deliveries",
+        "receivers", "confirmations", "due-confirmations", "notification-deliveries", "forwards",
+        "forward-contents", "pending-forwards", "forward-heads",
     ]
 }
 

@@ -1,0 +1,158 @@
+package import Capture
+package import Delivery
+internal import LMDB
+package import Values
+
+/// Attempts to send notifications on.
+extension MappedCapture: ForwardStore {
+    /// The most lanes that are looked at in one step.
+    private static let lanesAtOnce = 4096
+
+    package func nextForward(after now: Timestamp) throws(StoreFailure) -> Timestamp? {
+        try read { (transaction) throws(LMDBError) in
+            var next: Timestamp?
+            let start = ForwardHead(now.adding(seconds: 0.000_001), ForwardLane(endpoint: 0, target: 0))
+            try tables.forwards.heads.scanKeys(from: start, in: transaction) { head in
+                next = head.due
+                return false
+            }
+            return next
+        }
+    }
+
+    package func beginForwards(
+        _ room: ForwardRoom, limit: Int, leaseSeconds: Double, at moment: Moment
+    ) throws(StoreFailure) -> [PendingForward] {
+        var lanes = try read { (transaction) throws(LMDBError) in
+            var lanes: [ForwardLane] = []
+            try tables.forwards.heads.scanKeys(in: transaction) { head in
+                guard head.due <= moment.steady, lanes.count < Self.lanesAtOnce else { return false }
+                if !room.isFull(head.lane) { lanes.append(head.lane) }
+                return true
+            }
+            return lanes
+        }
+        guard !lanes.isEmpty else { return [] }
+        var room = room
+        return try write { (transaction) throws(LMDBError) in
+            var begun: [PendingForward] = []
+            while begun.count < limit, let index = room.next(of: lanes) {
+                let lane = lanes[index]
+                guard let key = try tables.forwards.first(of: lane, in: transaction), key.due <= moment.steady else {
+                    lanes.remove(at: index)
+                    continue
+                }
+                let found = try tables.forwards.forward(key.number, of: lane.endpoint, in: transaction)
+                guard let before = found, before.state == .pending, before.due == key.due else {
+                    noteDamage("a pending forward of endpoint \(lane.endpoint) is missing: number \(key.number)")
+                    try tables.forwards.unlist(key, in: &transaction)
+                    continue
+                }
+                let content = OwnedNumber(lane.endpoint, before.group.lowerBound)
+                let table = tables.forwards.contents.table
+                let slots = ForwardRoom.slots(bytes: try table.part(at: content, in: transaction) { $0.byteCount } ?? 0)
+                guard room.admits(lane, slots: slots) else {
+                    lanes.remove(at: index)
+                    continue
+                }
+                var forward = before
+                forward.begin(leaseSeconds: leaseSeconds, at: moment)
+                try tables.forwards.put(forward, replacing: before, of: lane.endpoint, in: &transaction)
+                room.take(lane, slots: slots)
+                begun.append(
+                    PendingForward(
+                        lane: lane, forward: forward, slots: slots,
+                        notification: try table.readable(at: content, in: transaction)))
+            }
+            return begun
+        }
+    }
+
+    package func conclude(
+        _ pending: PendingForward, _ result: ForwardResult, _ policy: RetryPolicy, jitter: Double, at moment: Moment
+    ) throws(StoreFailure) -> Forward? {
+        try write { (transaction) throws(LMDBError) in
+            let endpoint = pending.lane.endpoint
+            try count(result, in: &transaction)
+            guard let before = try tables.forwards.forward(pending.forward.number, of: endpoint, in: transaction),
+                before.state == .pending,
+                result.failure == nil || before.isBegun && before.attempts == pending.forward.attempts
+            else { return nil }
+            var forward = before
+            forward.conclude(result, policy, jitter: jitter, at: moment)
+            guard forward.state != .pending else {
+                try tables.forwards.put(forward, replacing: before, of: endpoint, in: &transaction)
+                return forward
+            }
+            var forwarding = try forwarding(number: endpoint, in: transaction)
+            try end(forward, replacing: before, of: endpoint, &forwarding, in: &transaction)
+            try tables.forwards.forwardings.put(forwarding, at: endpoint, in: &transaction)
+            return forward
+        }
+    }
+
+    private func count(_ result: ForwardResult, in transaction: inout Transaction) throws(LMDBError) {
+        try changeMetrics(in: &transaction) { $0.attempts[Int(result.failure?.kind.rawValue ?? 0)] &+= 1 }
+    }
+
+    func changeMetrics(
+        in transaction: inout Transaction, _ change: (inout ForwardMetrics) -> Void
+    ) throws(LMDBError) {
+        var record = try tables.forwardMetrics.readable(in: transaction) ?? ForwardMetricsRecord(ForwardMetrics())
+        change(&record.metrics)
+        try tables.forwardMetrics.put(record, in: &transaction)
+    }
+
+    /// Writes a forward that is over, and removes the content if no other forward needs it.
+    func end(
+        _ forward: Forward, replacing before: Forward, of endpoint: UInt64, _ forwarding: inout Forwarding,
+        in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let log = tables.forwards
+        try log.put(forward, replacing: before, of: endpoint, in: &transaction)
+        forwarding.pending -= min(forwarding.pending, 1)
+        var isNeeded = false
+        try log.forwards.scan(
+            of: endpoint, from: forward.group.lowerBound, to: forward.group.upperBound, in: transaction
+        ) { key, record in
+            isNeeded = ForwardRecord.decode(record, at: key)?.state == .pending
+            return !isNeeded
+        }
+        guard !isNeeded else { return }
+        let first = forward.group.lowerBound
+        try log.contents.remove(of: endpoint, from: first, to: first + 1, in: &transaction) { _, record in
+            forwarding.bytes -= min(forwarding.bytes, UInt64(record.byteCount))
+        }
+    }
+
+    package func endForwardLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
+        try write { (transaction) throws(LMDBError) in
+            var keys: [PendingForwardKey] = []
+            try tables.forwards.pending.scanKeys(in: transaction) { key in
+                let left = key.due.seconds(since: moment.steady)
+                if left > 0, left <= leaseSeconds + 1 { keys.append(key) }
+                return true
+            }
+            var count = 0
+            for key in keys {
+                guard let before = try tables.forwards.forward(key.number, of: key.lane.endpoint, in: transaction),
+                    before.state == .pending, before.isBegun
+                else { continue }
+                var forward = before
+                forward.isBegun = false
+                forward.due = moment.steady
+                try tables.forwards.put(forward, replacing: before, of: key.lane.endpoint, in: &transaction)
+                count += 1
+            }
+            return count
+        }
+    }
+
+    package func forwardMetrics() throws(StoreFailure) -> ForwardMetrics {
+        try read { (transaction) throws(LMDBError) in
+            var metrics = try tables.forwardMetrics.readable(in: transaction)?.metrics ?? ForwardMetrics()
+            metrics.pending = try tables.forwards.pending.count(in: transaction)
+            return metrics
+        }
+    }
+}
