@@ -54,6 +54,11 @@ export const endpoint = {
     const text = await call("GET", endpointPath(id, `/notifications?${new URLSearchParams(query)}`), { signal });
     return JSON.parse(text).notifications;
   },
+  forward: async (id, notifications, urls) => JSON.parse(await call("POST", endpointPath(id, "/forwards"), { body: { notifications, urls } })).forwards,
+  /** Newest first. */
+  async forwards(id, query) {
+    return JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`))).forwards;
+  },
   url: (id) => new URL(`webhook/${encodeURIComponent(id)}`, root).href,
 };
 

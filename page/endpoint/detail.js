@@ -6,6 +6,7 @@ import { button, copy, el, keepingFocus, save, table, tell, visible } from "../c
 import { bytes, text, time } from "../common/text.js";
 import { curl } from "./curl.js";
 import { verdict } from "./verdict.js";
+import { text as forwardText } from "./forward-text.js";
 
 // What is shown of a part of a form.
 const shownLength = 128 * 1024;
@@ -15,7 +16,7 @@ const tabNames = ["body", "headers", "query", "meta"];
 export class Detail {
   /**
    * @param context `{id, url}` of the endpoint
-   * @param handlers `back()`, `mark(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
+   * @param handlers `back()`, `mark(row)`, `forward(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
    */
   constructor(context, handlers) {
     this.context = context;
@@ -57,6 +58,7 @@ export class Detail {
       button(text.copyCurl, () => this.copyCurl(), { "aria-keyshortcuts": "u" }),
       button(text.download, () => this.download(), { title: text.downloadTitle }),
       button(isMarked ? text.unmark : text.mark, () => this.handlers.mark(row), { title: text.markTitle, "aria-keyshortcuts": "d" }),
+      !row.isRefused && button(forwardText.forward, () => this.handlers.forward(row)),
     ];
     const content = [
       button(text.back, () => this.handlers.back(), { class: "back" }),

@@ -6,6 +6,8 @@ import { Detail } from "./detail.js";
 import { announce, button, copy, dialog, el, save, tell } from "../common/dom.js";
 import { Feed, newest, pageSize } from "./feed.js";
 import { parseFilter } from "./filter.js";
+import { forward } from "./forward.js";
+import { text as forwardText } from "./forward-text.js";
 import { har } from "./har.js";
 import { RequestList, makeRow } from "./list.js";
 import { receiver } from "./receiver.js";
@@ -32,6 +34,7 @@ export class Inspector {
     this.detail = new Detail({ id, url: this.url }, {
       back: () => this.back(),
       mark: (row) => this.mark(row),
+      forward: (row) => this.forward([row]),
       isMarked: (row) => this.list.markedKey === row.key,
       attemptsOf: (row) => this.attemptsOf(row),
       select: (key) => this.list.select(this.list.byKey.get(key)),
@@ -79,7 +82,7 @@ export class Inspector {
       el(
         "div", {},
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
-        button(text.help, () => this.help()), button(text.deleteEndpoint, () => this.remove()),
+        button(forwardText.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => this.help()), button(text.deleteEndpoint, () => this.remove()),
       ),
     );
     menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
@@ -301,6 +304,11 @@ export class Inspector {
       this.list.mark(null);
     } else this.list.mark(row);
     this.detail.renderHead();
+  }
+
+  /** Sends requests on to other addresses. */
+  forward(rows) {
+    return this.attempt(async () => forward(this.id, await endpoint.settings(this.id), rows));
   }
 
   exportAs(kind) {

@@ -3,6 +3,7 @@
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, field, group, tell } from "../common/dom.js";
 import { text } from "../common/text.js";
+import { standing } from "./forward.js";
 import { Trial, readHeaders } from "./trial.js";
 
 /** The handshakes, with their parameters. */
@@ -185,7 +186,7 @@ export async function receiver(id, chosen, changed) {
   const settings = await endpoint.settings(id);
   // The button was pressed twice.
   if (document.querySelector("dialog[open]")) return;
-  const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings) };
+  const sections = { responses: answers(settings), recipes: handshakes(settings), verify: verification(settings), forwards: standing(settings) };
   const rest = others(settings);
   const read = () => ({ ...rest.read(), ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.read()])) });
   const before = read();
@@ -212,7 +213,7 @@ export async function receiver(id, chosen, changed) {
   const trial = new Trial(id, chosen, changes);
   const form = el(
     "form", { onsubmit: apply, noValidate: true },
-    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, error,
+    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error,
     el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, text.apply), button(text.close, () => box.close())),
   );
   const box = dialog(text.receiverTitle, el("div", { class: "receiver" }, form, trial.element));

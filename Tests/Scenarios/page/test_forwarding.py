@@ -1,0 +1,125 @@
+"""Requests that are sent on from the page."""
+
+import pytest
+from harness import Service
+from inspecting import choose, page_of, wait_for_rows
+from tab import PHONE
+from webhook_service import LOOPBACK
+
+DIALOG = "document.querySelector('dialog[open]')"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("forwarding")
+    service = Service(directory, RESPONDERS=2, ENDPOINT_FORWARDING="true", DELIVERY_ALLOW_SUBNETS=LOOPBACK).start()
+    yield service
+    service.stop()
+
+
+def press(tab, label, within="document"):
+    tab.run("[...%s.querySelectorAll('button')].find(one => one.textContent === arguments[0]).click()" % within, label)
+
+
+def results(tab):
+    return tab.run("return [...%s.querySelectorAll('tbody tr')].map(row => [...row.children].map(cell => cell.textContent))" % DIALOG)
+
+
+def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_page, receiver):
+    receiver.rule("/no", status=503, body="not <b>now</b>", headers={"content-type": "text/plain"})
+    endpoint = service.create()
+    service.hook(endpoint, "first")
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-1")
+    choose(tab, "row-1")
+    press(tab, "Forward\u2026")
+    tab.wait(DIALOG)
+    press(tab, "Send", DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.startsWith('Write an address')")
+    urls = [receiver.url("/yes"), receiver.url("/no")]
+    tab.find("dialog textarea").send_keys("\n".join(urls))
+    press(tab, "Send", DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '1 delivered, 1 failed'")
+    yes, no = results(tab)
+    assert yes[:2] == ["#1 POST", urls[0]] and yes[2].startswith("200 in ")
+    assert no == ["#1 POST", urls[1], "the target answered 503not <b>now</b>"]
+    tab.screenshot("forward")
+    assert tab.axe() == []
+    press(tab, "Send again", DIALOG)
+    receiver.wait(2, "/yes")
+    press(tab, "Close", DIALOG)
+    # The addresses are remembered.
+    press(tab, "Forward\u2026")
+    tab.wait(DIALOG)
+    assert tab.run("return %s.querySelector('textarea').value" % DIALOG) == "\n".join(urls)
+    # An address that is not one.
+    tab.allow("400")
+    tab.run("%s.querySelector('textarea').value = 'ftp://a.test/'" % DIALOG)
+    press(tab, "Send", DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.includes('must begin with http')")
+
+
+def test_all_that_the_filter_shows_is_sent_on(service, open_page, receiver):
+    endpoint = service.create()
+    for name in ("keep", "skip", "keep"):
+        service.hook(endpoint, name)
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-3", "row-2", "row-1")
+    tab.find("#filter").send_keys("body:keep")
+    wait_for_rows(tab, "row-3", "row-1")
+    tab.run("document.getElementById('forward-shown').click()")
+    tab.wait(DIALOG)
+    assert "2 requests are sent once more" in tab.text("dialog")
+    tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/shown"))
+    press(tab, "Send", DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '2 delivered'")
+    assert [arrival["body"] for arrival in receiver.arrivals("/shown")] == ["keep", "keep"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_dialogs_fit_a_phone(service, open_page, receiver, scheme):
+    endpoint = service.create()
+    service.hook(endpoint, "x")
+    tab = page_of(open_page, service, endpoint)
+    tab.prefer(scheme=scheme)
+    tab.resize(*PHONE)
+    wait_for_rows(tab, "row-1")
+    tab.run("document.getElementById('forward-shown').click()")
+    tab.wait(DIALOG)
+    tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/" + "long" * 40))
+    press(tab, "Send", DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '1 delivered'")
+    tab.screenshot("forward-phone-" + scheme)
+    assert tab.run("return %s.scrollWidth <= %s.clientWidth" % (DIALOG, DIALOG))
+    assert tab.axe() == []
+
+
+def test_standing_forwards_are_settings(service, open_page, receiver):
+    endpoint = service.create()
+    tab = page_of(open_page, service, endpoint)
+    tab.find("#receiver").click()
+    tab.wait(DIALOG)
+    legend = "[...%s.querySelectorAll('fieldset')].find(one => one.textContent.startsWith('Forward each'))" % DIALOG
+    tab.run("%s.querySelector('textarea').value = arguments[0]" % legend, receiver.url("/standing"))
+    tab.run("%s.scrollIntoView()" % legend)
+    tab.screenshot("standing")
+    press(tab, "Apply", DIALOG)
+    tab.wait("!" + DIALOG)
+    settings = service.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()
+    assert settings["forwards"] == [receiver.url("/standing")]
+    service.hook(endpoint, "sent on")
+    receiver.wait(1, "/standing")
+
+
+def test_without_forwarding_the_page_explains_it(shared, open_page, endpoint):
+    shared.hook(endpoint, "x")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    choose(tab, "row-1")
+    press(tab, "Forward\u2026")
+    tab.wait(DIALOG)
+    assert "ENDPOINT_FORWARDING" in tab.text("dialog") and not tab.run("return %s.querySelector('textarea')" % DIALOG)
+    press(tab, "Close", DIALOG)
+    tab.find("#receiver").click()
+    tab.wait(DIALOG)
+    assert "ENDPOINT_FORWARDING" in tab.text("dialog")

@@ -1,0 +1,32 @@
+// The texts of forwarding.
+
+const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+export const text = {
+  forward: "Forward…",
+  forwardShown: "Forward what is shown…",
+  title: "Send again to other addresses",
+  off: "Forwarding is turned off here. The operator of this service can allow it with the setting ENDPOINT_FORWARDING.",
+  what: (count, left) =>
+    `${plural(count, "request is", "requests are")} sent once more, with the same method, bytes and header fields as captured, except those of the connection. The path below the id and the query are appended to each address.` +
+    (left > 0 ? ` ${plural(left, "other is", "others are")} left out: what was refused cannot be forwarded, and at most 100 are sent at a time.` : ""),
+  nothing: "None of the requests shown can be forwarded: what was refused is not sent on.",
+  one: (method, target) => `${method} ${target}`,
+  addresses: "Addresses, one on each line (at most 10)",
+  addressHint: "The service sends the requests, not this page: an address must be one that the service reaches and may call.",
+  noAddress: "Write an address, such as https://example.org/hook.",
+  send: "Send",
+  again: "Send again",
+  close: "Close",
+  results: "Results",
+  request: "Request",
+  address: "Address",
+  result: "Result",
+  sending: "sending…",
+  next: (time) => `next attempt ${time}`,
+  delivered: (status, milliseconds) => `${status} in ${milliseconds.toLocaleString("en")} ms`,
+  summary: (delivered, failed, pending) =>
+    [`${delivered} delivered`, failed > 0 && `${failed} failed`, pending > 0 && `${pending} pending`].filter(Boolean).join(", "),
+  standing: "Forward each request as it arrives",
+  standingHint: "To each of these addresses, one on each line, with retries, also while no page is open. Empty: nowhere.",
+};

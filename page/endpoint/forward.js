@@ -1,0 +1,151 @@
+// Has the service send captured requests on to other addresses, and shows the result of each.
+
+import { endpoint } from "../common/api.js";
+import { button, dialog, el, visible } from "../common/dom.js";
+import { setting } from "../common/recent.js";
+import { text as common, time } from "../common/text.js";
+import { text } from "./forward-text.js";
+
+/** The most requests of one call. */
+const limit = 100;
+const pollMilliseconds = 500;
+
+/** The addresses in a text, which has one on each line. */
+export const linesOf = (string) => [...new Set(string.split(/\s+/).filter(Boolean))];
+
+const reason = (failure) => (failure.status ? failure.message : common.failed(common.noAnswer));
+
+/** The dialog for some requests; `rows` are those of the list. */
+export function forward(id, settings, rows) {
+  const captured = rows.filter((row) => !row.isRefused);
+  const sent = captured.slice(0, limit);
+  const close = () => box.close();
+  if (!settings.forwarding || sent.length === 0) {
+    const box = dialog(
+      text.title, el("p", {}, settings.forwarding ? text.nothing : text.off), el("div", { class: "buttons" }, button(text.close, () => box.close())),
+    );
+    return;
+  }
+  const addresses = el("textarea", { rows: 4, spellcheck: false, value: setting("forward-to") ?? "", required: true });
+  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
+  const results = new Results(id, new Map(rows.map((row) => [row.id, row])));
+  const submit = el("button", { type: "submit", class: "primary" }, text.send);
+  const send = async (event) => {
+    event.preventDefault();
+    error.hidden = true;
+    const urls = linesOf(addresses.value);
+    submit.disabled = true;
+    try {
+      if (urls.length === 0) throw Object.assign(new Error(text.noAddress), { status: 400 });
+      // In the order in which they arrived.
+      const numbers = sent.map((row) => row.id).sort((a, b) => a - b);
+      results.show(await endpoint.forward(id, numbers, urls));
+      setting("forward-to", addresses.value);
+      submit.textContent = text.again;
+    } catch (failure) {
+      error.textContent = reason(failure);
+      error.hidden = false;
+    }
+    submit.disabled = false;
+  };
+  const box = dialog(
+    text.title,
+    el(
+      "form", { onsubmit: send, noValidate: true },
+      sent.length === 1 && el("p", { class: "forwarded" }, visible(text.one(sent[0].notification.method, sent[0].target.slice(0, 200)))),
+      el("p", {}, text.what(sent.length, rows.length - sent.length)),
+      el("label", { class: "field" }, el("span", {}, text.addresses), addresses), el("p", { class: "about" }, text.addressHint), error,
+      el("div", { class: "buttons" }, submit, button(text.close, close)),
+    ),
+    results.element,
+  );
+  box.classList.add("wide");
+  box.addEventListener("close", () => results.stop());
+}
+
+/** The forwards that were begun last, with their results as they come. */
+class Results {
+  constructor(id, rows) {
+    this.id = id;
+    this.rows = rows;
+    this.summary = el("p", { role: "status" });
+    this.body = el("tbody");
+    const heads = [text.request, text.address, text.result].map((head) => el("th", { scope: "col" }, head));
+    this.element = el(
+      "section", { hidden: true, class: "forwards" }, el("h3", {}, text.results), this.summary,
+      el("div", { class: "table", tabIndex: 0, role: "region", "aria-label": text.results }, el("table", {}, el("thead", {}, el("tr", {}, heads)), this.body)),
+    );
+  }
+
+  show(forwards) {
+    this.stop();
+    this.element.hidden = false;
+    this.forwards = new Map(forwards.map((one) => [one.id, one]));
+    this.cells = new Map(forwards.map((one) => [one.id, el("td")]));
+    this.body.replaceChildren(
+      ...forwards.map((one) => {
+        const { method } = this.rows.get(one.notification)?.notification ?? {};
+        return el("tr", {}, el("th", { scope: "row" }, `#${one.notification} ${method ?? ""}`), el("td", {}, visible(one.url)), this.cells.get(one.id));
+      }),
+    );
+    this.update();
+    this.poll();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.isStopped = true;
+  }
+
+  poll() {
+    this.isStopped = false;
+    const look = async () => {
+      const pending = [...this.forwards.values()].filter((one) => one.state === "pending");
+      if (pending.length === 0 || this.isStopped) return;
+      if (!document.hidden) {
+        try {
+          const before = Math.max(...pending.map((one) => one.id)) + 1;
+          for (const one of await endpoint.forwards(this.id, { before, limit: 1000 })) if (this.forwards.has(one.id)) this.forwards.set(one.id, one);
+          if (!this.isStopped) this.update();
+        } catch (failure) {
+          this.summary.textContent = reason(failure);
+        }
+      }
+      if (!this.isStopped) this.timer = setTimeout(look, pollMilliseconds);
+    };
+    this.timer = setTimeout(look, pollMilliseconds / 5);
+  }
+
+  update() {
+    const count = (state) => [...this.forwards.values()].filter((one) => one.state === state).length;
+    const shown = text.summary(count("delivered"), count("failed"), count("pending"));
+    if (this.summary.textContent !== shown) this.summary.textContent = shown;
+    for (const [id, one] of this.forwards) {
+      const cell = this.cells.get(id);
+      const shownState = JSON.stringify([one.state, one.attempts, one.at, one.nextAttempt]);
+      if (cell.dataset.shown === shownState) continue;
+      cell.dataset.shown = shownState;
+      cell.replaceChildren(...result(one));
+    }
+  }
+}
+
+function result(one) {
+  const response = one.response ? [el("pre", { class: "code" }, visible(one.response))] : [];
+  if (one.state === "delivered") return [el("span", { class: "good" }, text.delivered(one.status, one.milliseconds)), ...response];
+  if (one.state === "failed") return [el("span", { class: "bad" }, visible(one.reason ?? "")), ...response];
+  return [one.attempts > 0 && one.nextAttempt ? text.next(time(one.nextAttempt)) : text.sending];
+}
+
+/** The part of an endpoint's settings that forwards each request as it arrives. */
+export function standing(settings) {
+  const addresses = el("textarea", { rows: 2, spellcheck: false, value: settings.forwards.join("\n") });
+  const isShown = settings.forwarding || settings.forwards.length > 0;
+  return {
+    element: el(
+      "fieldset", {}, el("legend", {}, text.standing), !settings.forwarding && el("p", { class: "about" }, text.off),
+      isShown && el("label", { class: "field" }, el("span", {}, text.standingHint), addresses),
+    ),
+    read: () => linesOf(addresses.value),
+  };
+}
