@@ -5,18 +5,20 @@ import { idIn } from "./common/api.js";
 import { el } from "./common/dom.js";
 import { remember } from "./common/recent.js";
 import { text } from "./common/text.js";
-import { Inspector } from "./endpoint/inspect.js";
 import { home } from "./home.js";
 
 /**
- * The modules of the other views. Each is loaded when it is first shown, and exports `open(rest)`, which is given what follows the
- * name in the address and makes an object with `title`, `element`, `start()` and `close()`.
+ * The modules of the views, beside the first page. Each is loaded when it is first shown, and exports `open(rest)`, which is given
+ * the id of the endpoint, or what follows the name in the address, and makes an object with `title`, `element`, `start()` and
+ * `close()`.
  */
 const views = {
   queues: () => import("./queues/queues.js"),
   webhooks: () => import("./webhooks/webhooks.js"),
   events: () => import("./events/events.js"),
 };
+
+const endpointView = () => import("./endpoint/inspect.js");
 
 const main = document.getElementById("main");
 let current = null;
@@ -54,22 +56,20 @@ async function show() {
     if (link.getAttribute("href") === (name ? `inspect#/${name}` : "./")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (name) {
-    let view;
-    try {
-      view = (await views[name]()).open(rest);
-    } catch {
-      view = failure();
-    }
-    // Another one was opened while this one was loaded.
-    if (number === shows) start(view);
-  } else if (id !== null) {
-    remember(id);
-    start(new Inspector(id));
-  } else {
+  if (!name && id === null) {
     document.title = text.title;
     main.replaceChildren(home(openEndpoint));
+    return;
   }
+  if (!name) remember(id);
+  let view;
+  try {
+    view = name ? (await views[name]()).open(rest) : (await endpointView()).open(id);
+  } catch {
+    view = failure();
+  }
+  // Another one was opened while this one was loaded.
+  if (number === shows) start(view);
 }
 
 const failure = () => ({

@@ -9,6 +9,7 @@ import { parseFilter } from "./filter.js";
 import { forward } from "./forward.js";
 import { text as forwardText } from "./forward-text.js";
 import { har } from "./har.js";
+import { help, keyListener } from "./keys.js";
 import { RequestList, makeRow } from "./list.js";
 import { receiver } from "./receiver.js";
 import { setting } from "../common/recent.js";
@@ -16,7 +17,9 @@ import { bytes, span, text, time } from "../common/text.js";
 
 const announceMilliseconds = 5000;
 
-export class Inspector {
+export const open = (id) => new Inspector(id);
+
+class Inspector {
   constructor(id) {
     this.id = id;
     this.title = id.slice(0, 12);
@@ -41,7 +44,7 @@ export class Inspector {
     });
     this.element = el(
       "div", { class: "inspector" }, el("h1", { class: "unseen" }, text.endpoint(this.id)), this.makeHead(), el("div", { class: "panes" }, this.makeListPane(), this.detail.element));
-    this.keys = (event) => this.keyPressed(event);
+    this.keys = keyListener(this.actions);
     this.clock = setInterval(() => this.showLife(), 1000);
   }
 
@@ -82,7 +85,7 @@ export class Inspector {
       el(
         "div", {},
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
-        button(forwardText.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => this.help()), button(text.deleteEndpoint, () => this.remove()),
+        button(forwardText.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
       ),
     );
     menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
@@ -368,31 +371,7 @@ export class Inspector {
     );
   }
 
-  help() {
-    const rows = text.keys.map(([keys, what]) => [el("dt", {}, keys.split(" ").map((key) => el("kbd", {}, key))), el("dd", {}, what)]);
-    const isOn = el("input", { type: "checkbox", checked: setting("keys") !== "off", onchange: () => setting("keys", isOn.checked ? "on" : "off") });
-    const use = el("label", { class: "check" }, isOn, " ", text.useKeys);
-    const box = dialog(text.keysTitle, el("dl", { class: "keys" }, rows), use, el("div", { class: "buttons" }, button(text.close, () => box.close())));
-  }
-
   // Keys
-
-  keyPressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.key.length === 1 && setting("keys") === "off") return;
-    const { target } = event;
-    if (target.matches("input, textarea, select")) {
-      if (event.key === "Escape") target.blur();
-      return;
-    }
-    // The browser moves within these, and presses them.
-    if (target.matches("button, summary, a") && ["Enter", " "].includes(event.key)) return;
-    if (target.closest("#panel, [role=tablist]") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
-    const action = this.actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
-  }
 
   actions = {
     j: () => this.list.move(1),
@@ -413,7 +392,7 @@ export class Inspector {
     f: () => this.toggleFollow(),
     p: () => this.togglePause(),
     "/": () => this.filterField.focus(),
-    "?": () => this.help(),
+    "?": () => help(),
   };
 
   openDetail() {

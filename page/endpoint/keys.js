@@ -1,0 +1,33 @@
+// The keys of the view of an endpoint.
+
+import { button, dialog, el } from "../common/dom.js";
+import { setting } from "../common/recent.js";
+import { text } from "../common/text.js";
+
+/** A listener for `keydown` that does what belongs to a key, unless the key is meant for what has the focus. */
+export function keyListener(actions) {
+  return (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key.length === 1 && setting("keys") === "off") return;
+    const { target } = event;
+    if (target.matches("input, textarea, select")) {
+      if (event.key === "Escape") target.blur();
+      return;
+    }
+    // The browser moves within these, and presses them.
+    if (target.matches("button, summary, a") && ["Enter", " "].includes(event.key)) return;
+    if (target.closest("#panel, [role=tablist]") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  };
+}
+
+/** Shows the list of keys. */
+export function help() {
+  const rows = text.keys.map(([keys, what]) => [el("dt", {}, keys.split(" ").map((key) => el("kbd", {}, key))), el("dd", {}, what)]);
+  const isOn = el("input", { type: "checkbox", checked: setting("keys") !== "off", onchange: () => setting("keys", isOn.checked ? "on" : "off") });
+  const use = el("label", { class: "check" }, isOn, " ", text.useKeys);
+  const box = dialog(text.keysTitle, el("dl", { class: "keys" }, rows), use, el("div", { class: "buttons" }, button(text.close, () => box.close())));
+}
