@@ -2,9 +2,9 @@
 
 import { button, el, visible } from "../common/dom.js";
 import { members, pretty } from "../common/json.js";
-import { Poll } from "../common/poll.js";
+import { Poller } from "../common/poller.js";
 import { events } from "./api.js";
-import { attemptDetails, attemptFacts, badge, ending, link, notice, outcome, when } from "./parts.js";
+import { attemptDetails, attemptFacts, badge, link, outcome, refused, when } from "./parts.js";
 import { tryEvent } from "./tester.js";
 import { text } from "./text.js";
 
@@ -25,10 +25,7 @@ export function openEvent(id, { go }) {
   const content = el("div", {});
   const list = el("div", {});
   let last = null;
-  const poll = new Poll(interval, load, {
-    fatal: ending,
-    onFatal: (error) => fault.replaceChildren(error.message === "Forbidden" ? el("p", { class: "notice bad", role: "alert" }, text.eventGone) : notice(error)),
-  });
+  const poll = new Poller(load, interval, (error) => refused(error, poll, fault, text.eventGone));
 
   async function load(signal) {
     const answer = await events.event(id, signal);

@@ -1,11 +1,9 @@
 // Creates or changes a subscription.
 
-import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { button, dialog, el, field, tell, visible } from "../common/dom.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
 import { text } from "./text.js";
-
-const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
 
 const choice = (values, chosen) => el("select", {}, Object.entries(values).map(([value, label]) => el("option", { value, selected: value === chosen }, label)));
 

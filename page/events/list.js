@@ -1,9 +1,9 @@
 // The subscriptions of the user, oldest first, as the API lists them.
 
 import { button, el, visible } from "../common/dom.js";
-import { Poll } from "../common/poll.js";
+import { Poller } from "../common/poller.js";
 import { events } from "./api.js";
-import { attemptFacts, ending, link, nameOf, notice, outcome, stateOf, troubles } from "./parts.js";
+import { attemptFacts, link, nameOf, outcome, refused, stateOf, troubles } from "./parts.js";
 import { text } from "./text.js";
 
 const pageSize = 50;
@@ -19,7 +19,7 @@ export function openList({ go, create }) {
     poll.now();
   }, { hidden: true });
   const fault = el("div", {});
-  const poll = new Poll(interval, load, { fatal: ending, onFatal: (error) => fault.replaceChildren(notice(error)) });
+  const poll = new Poller(load, interval, (error) => refused(error, poll, fault));
 
   async function load(signal) {
     const found = [];

@@ -11,11 +11,6 @@ export function reason(error) {
   return error.status ? error.message : text.noAnswer;
 }
 
-/** The state of a view that reads nothing any more after this; `undefined` if it is to try again. */
-export function ending(error) {
-  if ([400, 401, 403].includes(error.status)) return error.message === "Forbidden" ? text.goneState : text.stopped;
-}
-
 /** The API's times are UTC without a zone. */
 export const moment = (naive) => new Date(`${naive}Z`);
 
@@ -73,4 +68,9 @@ export const attemptFacts = (line) => [
 
 export const link = (rest, ...content) => el("a", { href: `inspect#/events${rest}`, "data-view": "" }, ...content);
 
-export const notice = (error) => el("p", { class: "notice bad", role: "alert" }, visible(text.failed(reason(error))));
+/** Says in a view why nothing is read any more. `goneText` is for an answer that something does not exist. */
+export function refused(error, poller, place, goneText) {
+  const isGone = error.message === "Forbidden" && goneText !== undefined;
+  if (!isGone) poller.element.textContent = text.stopped;
+  place.replaceChildren(el("p", { class: "notice bad", role: "alert" }, isGone ? goneText : visible(text.failed(reason(error)))));
+}

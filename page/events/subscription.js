@@ -2,11 +2,11 @@
 
 import { button, dialog, el, tell, visible } from "../common/dom.js";
 import { members } from "../common/json.js";
-import { Poll } from "../common/poll.js";
+import { Poller } from "../common/poller.js";
 import { time } from "../common/text.js";
 import { events } from "./api.js";
 import { openForm } from "./form.js";
-import { attemptDetails, attemptFacts, ending, link, moment, nameOf, notice, outcome, reason, stateOf, troubles, when } from "./parts.js";
+import { attemptDetails, attemptFacts, link, moment, nameOf, outcome, reason, refused, stateOf, troubles, when } from "./parts.js";
 import { tryExpression } from "./tester.js";
 import { text } from "./text.js";
 
@@ -26,10 +26,7 @@ export function openSubscription(id, { go }) {
   const empty = el("p", { class: "about", role: "status" });
   const older = button(text.older, loadOlder, { hidden: true });
   const toggle = button(text.disable, () => act(setEnabled));
-  const poll = new Poll(interval, load, {
-    fatal: ending,
-    onFatal: (error) => fault.replaceChildren(error.message === "Forbidden" ? el("p", { class: "notice bad", role: "alert" }, text.gone) : notice(error)),
-  });
+  const poll = new Poller(load, interval, (error) => refused(error, poll, fault, text.gone));
 
   async function load(signal) {
     const [answer, page] = await Promise.all([events.get(id, signal), events.deliveries(id, query(), signal)]);
@@ -105,7 +102,7 @@ export function openSubscription(id, { go }) {
   async function act(action) {
     try {
       await action();
-      await poll.now();
+      poll.now();
     } catch (error) {
       tell(text.failed(reason(error)), true);
     }

@@ -9,7 +9,6 @@ export const text = {
   noAnswer: "The service does not answer.",
   tryAgain: "Try again",
   stopped: "stopped",
-  goneState: "gone",
   login: "You are not logged in, or the login is wrong. Reload the page: the browser asks for name and password.",
   noUser: "This installation wants to know who you are, and the request named nobody: a client certificate, or a login at the server in front, is missing.",
   // The list

@@ -1,8 +1,9 @@
 // The overview for operators: what `metrics`, `health/ready` and `version` say, read every few seconds. Nothing else is asked, and
 // nothing is stored.
 
+import { Failure } from "../common/api.js";
 import { el, visible } from "../common/dom.js";
-import { Poll } from "../common/poll.js";
+import { Poller } from "../common/poller.js";
 import { bytes, span, time } from "../common/text.js";
 import { Chart } from "./chart.js";
 import { Change, Metrics } from "./metrics.js";
@@ -239,7 +240,7 @@ class Overview {
     this.health = el("p", { class: "notice", role: "status" });
     this.notes = el("div", {});
     this.updated = el("span", { class: "about" });
-    this.poll = new Poll(interval, (signal) => this.load(signal));
+    this.poll = new Poller((signal) => this.load(signal), interval);
     this.element = el(
       "div", { class: "overview", tabIndex: 0, role: "region", "aria-label": text.title },
       el("div", { class: "overview-head" }, el("h1", {}, text.title), el("span", {}, this.poll.element, " ", this.updated)),
@@ -254,7 +255,7 @@ class Overview {
     };
     const [metrics, health, version] = await Promise.all(["metrics", "health/ready", "version"].map(ask));
     this.showHealth(health);
-    if (!metrics.isGood) throw new Error(`${text.noAnswer("metrics")} ${metrics.text.slice(0, 300)}`);
+    if (!metrics.isGood) throw new Failure(metrics.status, `${text.noAnswer("metrics")} ${metrics.text.slice(0, 300)}`);
     if (version.isGood) this.sawVersion(JSON.parse(version.text).version);
     this.show(new Metrics(metrics.text), performance.now());
   }
