@@ -23,6 +23,14 @@ func fuzzStoredRecords(_ bytes: [UInt8]) {
         let again = unsafe ConfirmationRecord.decode(ConfirmationRecord.encode(confirmation).span.bytes, at: key)
         require(again == confirmation, "another confirmation")
     }
+    if let forward = ForwardRecord.decode(span, at: key) {
+        let again = unsafe ForwardRecord.decode(ForwardRecord.encode(forward).span.bytes, at: key)
+        require(again == forward, "another forward")
+    }
+    if let forwarding = ForwardingRecord.decode(span, at: 7) {
+        let again = unsafe ForwardingRecord.decode(ForwardingRecord.encode(forwarding).span.bytes, at: 7)
+        require(again == forwarding, "another record of forwards")
+    }
     if let outcome = Outcome(span) { unsafe require(Outcome(outcome.encoded.span.bytes) == outcome, "another outcome") }
     if let state = CaptureState(span) {
         unsafe require(CaptureState(state.encoded.span.bytes) == state, "other counters")

@@ -169,8 +169,8 @@ import Values
         {"kind": "replay", "subscription": "00000000-0000-4000-8000-000000000011", "next": 1, "last": 4, \#
         "all": true}
         {"kind": "end", "counts": {"attempt": 3, "client": 2, "counters": 1, "deliveries": 1, "delivery": 2, \#
-        "endpoint": 2, "environment": 1, "message": 2, "notification": 3, "parcel": 5, "postroom": 1, "queue": 4, \#
-        "replay": 1, "seal": 1, "subscription": 2, "user": 2, "webhook": 3}}
+        "endpoint": 2, "environment": 1, "forward": 3, "forwardContent": 1, "message": 2, "notification": 3, \#
+        "parcel": 5, "postroom": 1, "queue": 4, "replay": 1, "seal": 1, "subscription": 2, "user": 2, "webhook": 3}}
         """#
 
     private static let lines = text.split(separator: "\n").map(String.init)

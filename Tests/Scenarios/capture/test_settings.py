@@ -12,7 +12,7 @@ def settings(service, endpoint):
     return answer.json()
 
 
-SHOWN = ["name", "created", "lastUsed", "pending", "limits", "newest", "removedAt"]
+SHOWN = ["forwarding", "name", "created", "lastUsed", "pending", "limits", "newest", "removedAt"]
 
 
 def settable(service, endpoint):
@@ -32,9 +32,9 @@ def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
     new = settings(shared, endpoint)
     assert list(new) == [
         "enabled", "subpaths", "overflow", "cors", "pinned", "expires", "delivery_header", "recipes", "responses", "verify",
-        *SHOWN]
+        "forwards", *SHOWN]
     new = settable(shared, endpoint)
-    assert list(new.values()) == [True, False, "refuse", False, False, None, None, [], [], None]
+    assert list(new.values()) == [True, False, "refuse", False, False, None, None, [], [], None, []]
     time = "2100-01-01T00:00:00Z"
     assert shared.configure(endpoint, enabled=True, expires=time).status == 400
     configure(shared, endpoint, overflow="drop-oldest", cors=True, expires=1000)

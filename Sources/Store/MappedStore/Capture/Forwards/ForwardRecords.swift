@@ -150,9 +150,10 @@ enum ForwardRecord: TableRecord {
             failure = Attempt.Failure(kind: kind, text: text)
         }
         guard let milliseconds = reader.number(), let at = reader.time() else { return nil }
-        return ForwardResult(
-            status: status == 0 ? nil : Int(status), failure: failure, milliseconds: milliseconds,
-            response: reader.rest(), at: at)
+        var result = ForwardResult(
+            status: status == 0 ? nil : Int(status), milliseconds: milliseconds, response: reader.rest(), at: at)
+        result.failure = failure
+        return result
     }
 }
 
