@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -165,6 +166,33 @@ def test_files_are_compressed_for_who_accepts_it(service):
         again = service.call("GET", path, headers={"Accept-Encoding": "gzip", "If-None-Match": answer.headers["etag"]})
         assert again.status == 304
         assert "content-encoding" not in service.call("GET", path).headers
+
+
+# ------------------------------------------------------------ style sheets
+
+
+def selectors(sheet):
+    text = re.sub(r"/\*.*?\*/", "", content(sheet).decode(), flags=re.DOTALL)
+    rules = [rule for rule in re.findall(r"([^{}]+)\{", text) if not rule.strip().startswith("@")]
+    return [one.strip() for rule in rules for one in re.split(r",(?![^()]*\))", rule)]
+
+
+def names(selector):
+    """The classes and ids of a selector, in order."""
+    return re.findall(r"[.#][A-Za-z][\w-]*", selector)
+
+
+def test_a_style_sheet_of_a_view_changes_no_other_view():
+    first, *sheets = re.findall(r'rel="stylesheet" href="page/([^"]+)"', content("index.html").decode())
+    assert first == "app.css" and len(sheets) == 3
+    shared = {name for selector in selectors(first) for name in names(selector)}
+    owners = {}
+    for sheet in sheets:
+        for selector in selectors(sheet):
+            # What limits it to a part of the view.
+            owner = next((name for name in names(selector) if name not in shared), None)
+            assert owner, "%s: %s is not limited to the view" % (sheet, selector)
+            assert owners.setdefault(owner, sheet) == sheet, "%s and %s: %s" % (owners[owner], sheet, selector)
 
 
 # ------------------------------------------------------------ without it, and installed
