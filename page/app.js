@@ -62,18 +62,27 @@ async function show() {
     return;
   }
   if (!name) remember(id);
-  let view;
+  let module;
   try {
-    view = name ? (await views[name]()).open(rest) : (await endpointView()).open(id);
-  } catch {
-    view = failure();
+    module = await (name ? views[name]() : endpointView());
+  } catch (error) {
+    console.error(error);
+    if (number === shows) start(failure(text.failed(text.noAnswer)));
+    return;
   }
   // Another one was opened while this one was loaded.
-  if (number === shows) start(view);
+  if (number !== shows) return;
+  try {
+    start(module.open(name ? rest : id));
+  } catch (error) {
+    console.error(error);
+    start(failure(text.pageFault));
+  }
 }
 
-const failure = () => ({
-  title: text.title, element: el("p", { class: "notice bad", role: "alert" }, text.failed(text.noAnswer)), start() {}, close() {},
+/** What is shown instead of a view. */
+const failure = (message) => ({
+  title: text.title, element: el("p", { class: "notice bad", role: "alert" }, message), start() {}, close() {},
 });
 
 function start(view) {

@@ -167,6 +167,7 @@ export const text = {
   deleteButton: "Delete",
   failed: (what) => `That failed: ${what}`,
   noAnswer: "the service does not answer",
+  pageFault: "The page has a fault: this view cannot be shown. The console of the browser says more.",
   // Playing the receiver
   receiverTitle: "Answer and verify",
   answers: "Response to senders",

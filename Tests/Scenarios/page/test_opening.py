@@ -99,6 +99,27 @@ def test_what_the_policy_refuses_is_recorded(tmp_path, open_page):
     assert len(tab.console()) >= len(found) and tab.browser.complaints() == []
 
 
+def test_a_fault_of_a_view_is_not_taken_for_a_service_that_does_not_answer(tmp_path, open_page):
+    program = tmp_path / "bin" / "postroom"
+    os.makedirs(program.parent)
+    shutil.copy(PROGRAM, program)
+    page = os.path.join(install_share(tmp_path), "..", "page")
+    with open(os.path.join(page, "queues", "queues.js"), "w") as file:
+        file.write("export const open = () => nothing.there;")
+    os.remove(os.path.join(page, "events", "events.js"))
+    service = Service(tmp_path / "data", str(program), RESPONDERS=1).start()
+    try:
+        tab = open_page(service, "/inspect#/queues").allow("404")
+        alert = "document.querySelector('[role=alert]')?.textContent"
+        tab.wait(alert + "?.startsWith('The page has a fault')")
+        assert any("nothing is not defined" in line for line in tab.console())
+        tab.run("document.querySelector('nav a[href$=events]').click()")
+        tab.wait(alert + "?.includes('the service does not answer')")
+        assert any("Failed to fetch dynamically imported module" in line for line in tab.console())
+    finally:
+        service.stop()
+
+
 def test_a_line_in_the_console_counts_until_a_test_has_looked_at_it_or_allows_it(service, open_page):
     tab = open_page(service)
     tab.run("console.debug('one'); setTimeout(() => { throw new Error('two') }); return fetch('nothing')")
