@@ -16,8 +16,10 @@ const previewLength = 160;
 const itemLimit = 1000;
 
 export class Messages {
-  constructor(queue) {
+  /** @param refresh has the view load at once what is new */
+  constructor(queue, refresh) {
     this.queue = queue;
+    this.refresh = refresh;
     /** By id, newest first. */
     this.items = new Map();
     this.current = null;
@@ -187,7 +189,8 @@ export class Messages {
     try {
       await queues.send(this.queue, this.field.value);
       tell(text.sent);
-      await this.loadNewest();
+      // Not a load of its own: of two at a time, the older answer could come last.
+      this.refresh();
     } finally {
       button.disabled = false;
     }

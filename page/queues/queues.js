@@ -110,7 +110,7 @@ class QueuesView {
       }, { id: "log-out" }),
     );
     this.tables = el("div", {});
-    this.messages = this.queue === null ? null : new Messages(this.queue);
+    this.messages = this.queue === null ? null : new Messages(this.queue, () => this.poller.now());
     this.content.replaceChildren(this.tables, ...(this.messages ? [this.messages.element] : []));
     if (overview) this.showTables(overview);
     this.poller.start();

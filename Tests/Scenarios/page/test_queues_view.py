@@ -18,7 +18,7 @@ def roomy(name, **members):
 
 @pytest.fixture(scope="module")
 def queues(tmp_path_factory):
-    names = ["orders", "bytes", "live", "sending", "many", "small", "wait"]
+    names = ["orders", "bytes", "live", "sending", "many", "small", "wait", "twice"]
     config = configuration([roomy(name) for name in names if name != "small"] + [
         {"name": "small", "max_message_count": 3}, {"name": "signed", "auth": {"method": "hmac-sha256", "key": "k", "header_name": "X-S"}},
         {"name": "<b>\u202eodd /&?#%41"[:8] + " %25", "max_message_count": 5},
@@ -202,6 +202,35 @@ def test_a_test_message_is_sent_and_one_that_is_too_long_is_not(queues, open_pag
     assert queues.texts("gets") == ["from the page"]
     tab = shown(open_page, queues, "/signed")
     assert "takes signed messages only" in tab.text("main") and not tab.find("#message").is_displayed()
+
+
+def test_an_older_answer_that_comes_last_closes_nothing(queues, open_page):
+    queues.send("twice", "first")
+    tab = shown(open_page, queues, "/twice")
+    tab.wait("document.querySelectorAll('.message-row').length === 1")
+    tab.find(".message-row").click()
+    # The next answer with messages is kept back.
+    tab.run("""
+        const real = window.fetch;
+        const kept = new Promise(resolve => window.release = resolve);
+        window.overviews = 0;
+        window.fetch = async (url, options) => {
+            const answer = await real(url, options);
+            if (String(url).endsWith("/queues")) window.overviews += 1;
+            if (!String(url).includes("newest=") || window.isHeld) return answer;
+            window.isHeld = true;
+            await Promise.race([kept, new Promise((_, fail) => options.signal?.addEventListener("abort", () => fail(options.signal.reason)))]);
+            return answer;
+        };""")
+    queues.send("twice", "second")
+    tab.wait("window.isHeld", 30)
+    tab.find("#message").send_keys("third")
+    tab.find("form button").click()
+    tab.wait("document.querySelectorAll('.message-row').length === 3")
+    seen = tab.run("window.release(); return window.overviews")
+    tab.run(REFRESH)
+    tab.wait("window.overviews > %d && document.querySelector('.state').textContent === 'live'" % (seen + 1), 30)
+    assert tab.run("return document.querySelector('li:last-child .message-row').getAttribute('aria-expanded')") == "true"
 
 
 def test_the_view_catches_up_after_a_restart(serve_queues, open_page):
