@@ -56,8 +56,8 @@ export const endpoint = {
   },
   forward: async (id, notifications, urls) => JSON.parse(await call("POST", endpointPath(id, "/forwards"), { body: { notifications, urls } })).forwards,
   /** Newest first. */
-  async forwards(id, query) {
-    return JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`))).forwards;
+  async forwards(id, query, signal) {
+    return JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`), { signal })).forwards;
   },
   url: (id) => new URL(`webhook/${encodeURIComponent(id)}`, root).href,
 };

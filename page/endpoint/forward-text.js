@@ -9,8 +9,8 @@ export const text = {
   off: "Forwarding is turned off here. The operator of this service can allow it with the setting ENDPOINT_FORWARDING.",
   what: (count, left) =>
     `${plural(count, "request is", "requests are")} sent once more, with the same method, bytes and header fields as captured, except those of the connection. The path below the id and the query are appended to each address.` +
-    (left > 0 ? ` ${plural(left, "other is", "others are")} left out: what was refused cannot be forwarded, and at most 100 are sent at a time.` : ""),
-  nothing: "None of the requests shown can be forwarded: what was refused is not sent on.",
+    (left > 0 ? ` ${plural(left, "other is", "others are")} left out: what was refused or collected cannot be forwarded, and at most 100 are sent at a time.` : ""),
+  nothing: "None of the requests shown can be forwarded: what was refused or collected is not sent on.",
   one: (method, target) => `${method} ${target}`,
   addresses: "Addresses, one on each line (at most 10)",
   addressHint: "The service sends the requests, not this page: an address must be one that the service reaches and may call.",
@@ -25,8 +25,9 @@ export const text = {
   sending: "sending…",
   next: (time) => `next attempt ${time}`,
   delivered: (status, milliseconds) => `${status} in ${milliseconds.toLocaleString("en")} ms`,
-  summary: (delivered, failed, pending) =>
-    [`${delivered} delivered`, failed > 0 && `${failed} failed`, pending > 0 && `${pending} pending`].filter(Boolean).join(", "),
+  notKept: "no longer kept",
+  summary: (delivered, failed, pending, unknown) =>
+    [`${delivered} delivered`, failed > 0 && `${failed} failed`, pending > 0 && `${pending} pending`, unknown > 0 && `${unknown} no longer kept`].filter(Boolean).join(", "),
   standing: "Forward each request as it arrives",
   standingHint: "To each of these addresses, one on each line, with retries, also while no page is open. Empty: nowhere.",
 };

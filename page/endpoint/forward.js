@@ -9,6 +9,7 @@ import { text } from "./forward-text.js";
 /** The most requests of one call. */
 const limit = 100;
 const pollMilliseconds = 500;
+const pageSize = 1000;
 
 /** The addresses in a text, which has one on each line. */
 export const linesOf = (string) => [...new Set(string.split(/\s+/).filter(Boolean))];
@@ -17,7 +18,7 @@ const reason = (failure) => (failure.status ? failure.message : common.failed(co
 
 /** The dialog for some requests; `rows` are those of the list. */
 export function forward(id, settings, rows) {
-  const captured = rows.filter((row) => !row.isRefused);
+  const captured = rows.filter((row) => !row.isRefused && !row.isCollected);
   const sent = captured.slice(0, limit);
   const close = () => box.close();
   if (!settings.forwarding || sent.length === 0) {
@@ -39,7 +40,8 @@ export function forward(id, settings, rows) {
       if (urls.length === 0) throw Object.assign(new Error(text.noAddress), { status: 400 });
       // In the order in which they arrived.
       const numbers = sent.map((row) => row.id).sort((a, b) => a - b);
-      results.show(await endpoint.forward(id, numbers, urls));
+      const begun = await endpoint.forward(id, numbers, urls);
+      if (box.open) results.show(begun);
       setting("forward-to", addresses.value);
       submit.textContent = text.again;
     } catch (failure) {
@@ -89,36 +91,51 @@ class Results {
       }),
     );
     this.update();
-    this.poll();
+    this.abort = new AbortController();
+    this.poll(this.abort.signal);
   }
 
   stop() {
-    clearTimeout(this.timer);
-    this.isStopped = true;
+    this.abort?.abort();
   }
 
-  poll() {
-    this.isStopped = false;
-    const look = async () => {
-      const pending = [...this.forwards.values()].filter((one) => one.state === "pending");
-      if (pending.length === 0 || this.isStopped) return;
-      if (!document.hidden) {
-        try {
-          const before = Math.max(...pending.map((one) => one.id)) + 1;
-          for (const one of await endpoint.forwards(this.id, { before, limit: 1000 })) if (this.forwards.has(one.id)) this.forwards.set(one.id, one);
-          if (!this.isStopped) this.update();
-        } catch (failure) {
-          this.summary.textContent = reason(failure);
-        }
+  /** Looks until all are over, or no look can change anything. */
+  async poll(signal) {
+    const pending = () => [...this.forwards.values()].filter((one) => one.state === "pending").map((one) => one.id);
+    for (let pause = pollMilliseconds / 5; pending().length > 0; pause = pollMilliseconds) {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (signal.aborted) return;
+      if (document.hidden) continue;
+      try {
+        await this.look(pending(), signal);
+        this.update();
+      } catch (failure) {
+        if (signal.aborted) return;
+        this.summary.textContent = reason(failure);
+        if (failure.status < 500 && failure.status !== 429) return;
       }
-      if (!this.isStopped) this.timer = setTimeout(look, pollMilliseconds);
-    };
-    this.timer = setTimeout(look, pollMilliseconds / 5);
+    }
+  }
+
+  /** Reads what has become of forwards. An answer may end before the last of them. */
+  async look(ids, signal) {
+    const lowest = Math.min(...ids);
+    for (let before = Math.max(...ids) + 1; before > lowest; ) {
+      const page = await endpoint.forwards(this.id, { before, limit: pageSize }, signal);
+      signal.throwIfAborted();
+      const found = new Map(page.map((one) => [one.id, one]));
+      const reached = page.at(-1)?.id ?? lowest;
+      for (const id of ids) {
+        if (found.has(id)) this.forwards.set(id, found.get(id));
+        else if (id >= reached && id < before) this.forwards.set(id, { ...this.forwards.get(id), state: "unknown" });
+      }
+      before = reached;
+    }
   }
 
   update() {
     const count = (state) => [...this.forwards.values()].filter((one) => one.state === state).length;
-    const shown = text.summary(count("delivered"), count("failed"), count("pending"));
+    const shown = text.summary(count("delivered"), count("failed"), count("pending"), count("unknown"));
     if (this.summary.textContent !== shown) this.summary.textContent = shown;
     for (const [id, one] of this.forwards) {
       const cell = this.cells.get(id);
@@ -134,6 +151,7 @@ function result(one) {
   const response = one.response ? [el("pre", { class: "code" }, visible(one.response))] : [];
   if (one.state === "delivered") return [el("span", { class: "good" }, text.delivered(one.status, one.milliseconds)), ...response];
   if (one.state === "failed") return [el("span", { class: "bad" }, visible(one.reason ?? "")), ...response];
+  if (one.state === "unknown") return [text.notKept];
   return [one.attempts > 0 && one.nextAttempt ? text.next(time(one.nextAttempt)) : text.sending];
 }
 

@@ -3,7 +3,7 @@
 import json
 
 ROWS = "[...document.querySelectorAll('#list [role=option]')]"
-STATE = "document.getElementById('state').textContent"
+STATE = "document.getElementById('state')?.textContent"
 
 
 def page_of(open_page, service, endpoint):

@@ -76,6 +76,80 @@ def test_all_that_the_filter_shows_is_sent_on(service, open_page, receiver):
     assert [arrival["body"] for arrival in receiver.arrivals("/shown")] == ["keep", "keep"]
 
 
+def test_what_was_collected_is_left_out(service, open_page):
+    endpoint = service.create()
+    service.hook(endpoint, "x")
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.find("#collect").click()
+    tab.wait(DIALOG)
+    tab.find("dialog .primary").click()
+    tab.wait("document.querySelector('#row-1').textContent.includes('collected')")
+    tab.run("document.getElementById('forward-shown').click()")
+    tab.wait(DIALOG)
+    assert "None of the requests shown can be forwarded: what was refused or collected" in tab.text("dialog")
+    press(tab, "Close", DIALOG)
+    service.hook(endpoint, "waits")
+    wait_for_rows(tab, "row-2", "row-1")
+    tab.run("document.getElementById('forward-shown').click()")
+    tab.wait(DIALOG)
+    assert "1 request is sent" in tab.text("dialog") and "1 other is left out" in tab.text("dialog")
+
+
+def looking(open_page, service, endpoint, url, answer="real(url, options)"):
+    """A dialog whose forward to a URL was begun, with `looks`, the signals of its looks, and `waiting`, the pauses between them."""
+    service.hook(endpoint, "x")
+    tab = page_of(open_page, service, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.run("""
+        const [real, later] = [window.fetch, window.setTimeout];
+        window.looks = [];
+        window.waiting = new Set();
+        window.fetch = (url, options) => {
+            if (!String(url).includes("/forwards?")) return real(url, options);
+            looks.push(options.signal);
+            return %s;
+        };
+        window.setTimeout = (action, pause) => {
+            const mark = {};
+            if (pause === 500) waiting.add(mark);
+            return later(() => { waiting.delete(mark); action(); }, pause);
+        };
+        document.getElementById("forward-shown").click();""" % answer)
+    tab.wait(DIALOG)
+    tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, url)
+    press(tab, "Send", DIALOG)
+    tab.wait("looks.length > 0")
+    return tab
+
+
+STATUS = DIALOG + ".querySelector('[role=status]').textContent"
+
+
+def test_sending_again_ends_the_looks_at_what_was_sent_before(service, open_page, receiver):
+    answers = "looks.length > 1 ? real(url, options) : new Promise((_, fail) => options.signal?.addEventListener('abort', () => fail(options.signal.reason)))"
+    tab = looking(open_page, service, service.create(), receiver.url("/again"), answers)
+    press(tab, "Send again", DIALOG)
+    tab.wait(STATUS + " === '1 delivered'")
+    assert tab.run("return [looks[0].aborted, looks[1].aborted]") == [True, False]
+
+
+def test_the_looks_end_with_the_endpoint(service, open_page, receiver):
+    receiver.rule("/slow", delay=3)
+    endpoint = service.create()
+    tab = looking(open_page, service, endpoint, receiver.url("/slow")).allow("404")
+    assert service.call("DELETE", "/manage/endpoint/" + endpoint).status == 204
+    tab.wait("!%s.includes('pending')" % STATUS)
+    assert tab.run("return [%s, waiting.size]" % STATUS) == ["Endpoint '%s' does not exist or was removed." % endpoint, 0]
+
+
+def test_a_forward_that_is_no_longer_listed_is_said_to_be(service, open_page, receiver):
+    answer = "Promise.resolve(new Response(JSON.stringify({forwards: []})))"
+    tab = looking(open_page, service, service.create(), receiver.url("/old"), answer)
+    tab.wait(STATUS + " === '0 delivered, 1 no longer kept'")
+    assert results(tab)[0][2] == "no longer kept" and tab.run("return waiting.size") == 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_dialogs_fit_a_phone(service, open_page, receiver, scheme):
     endpoint = service.create()
