@@ -139,6 +139,23 @@ function deliveries() {
   return section;
 }
 
+/** Requests of endpoints that are sent on to other addresses. */
+function forwards() {
+  const section = new Section(text.forwards);
+  const result = (wanted) => (change) => change.rate("forwards_total", ({ result }) => result === wanted);
+  const pending = ({ metrics }) => metrics.sum("forwards_pending");
+  const bad = (value) => [value, value > 0 ? "bad" : ""];
+  section.element.append(el(
+    "dl", {},
+    row(text.forwardsPending, section.cell("forwards_pending", count, pending), section.chart(text.forwardsPending, count, pending)),
+    row(text.succeeded, section.cell("forwards_total", perSecond, changed(result("success")))),
+    row(text.attemptsFailed, section.cell("forwards_total", perSecond, changed((change) => bad(result("failure")(change)))), section.chart(text.attemptsFailed, perSecond, plotted(result("failure")), "bad")),
+    row(text.forwardsFailed, section.cell("forwards_total", count, ({ metrics }) => metrics.sum("forwards_total", ({ result }) => result === "failure"))),
+    row(text.forwardsMissed, section.cell("forwards_missed_total", count, ({ metrics }) => bad(metrics.sum("forwards_missed_total")))),
+  ));
+  return section;
+}
+
 /** A table of counters by a label, without those that are 0. */
 function counted(title, name, label, head, fits, nothing, hint) {
   const section = new Section(title);
@@ -234,7 +251,7 @@ class Overview {
       requests(), waiting(), deliveries(),
       counted(text.failures, "deliveries_total", "error_kind", text.cause, ({ result }) => result === "failure", text.noFailures),
       counted(text.operational, "operational_events_total", "event", text.event, () => true, text.noOperational, text.whichFail),
-      store(), durability(), processes(),
+      forwards(), store(), durability(), processes(),
     ];
     this.versions = new Map();
     this.health = el("p", { class: "notice", role: "status" });

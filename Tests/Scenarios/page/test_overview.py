@@ -151,6 +151,19 @@ def imitation(service):
     server.server_close()
 
 
+def test_forwards_that_wait_and_fail_are_shown(imitation, open_page):
+    url, answers = imitation
+    metrics = ('postroom_forwards_pending 3\npostroom_forwards_total{result="success",error_kind=""} 9\npostroom_forwards_total{result="failure",error_kind="status"} %d\n'
+               'postroom_forwards_total{result="failure",error_kind="timeout"} 1\npostroom_forwards_missed_total 2\n')  # fmt: skip
+    answers["/metrics"] = (200, metrics % 4)
+    tab = watched(open_page(), url)
+    assert value(tab, "Forwards that are not finished") == "3" and value(tab, "Not begun, as a backlog was full") == "2"
+    assert value(tab, "Attempts that failed, in all") == "5"
+    answers["/metrics"] = (200, metrics % 400)
+    rate = "[...document.querySelectorAll('.card')].find(one => one.firstChild.textContent === 'Forwards of requests').querySelectorAll('dd')[2].querySelector('.value.bad')"
+    assert re.fullmatch(r"[\d.,]+/s", tab.wait(rate + "?.textContent"))
+
+
 def test_what_a_process_does_not_report_and_what_is_wrong_is_said_plainly(imitation, open_page):
     url, answers = imitation
     hostile = '<img src=x onerror=alert(1)>\\"\u202e'
