@@ -5,7 +5,7 @@ const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 
 export const text = {
   forward: "Forward…",
   forwardShown: "Forward what is shown…",
-  title: "Send again to other addresses",
+  title: "Forward to other addresses",
   off: "Forwarding is turned off here. The operator of this service can allow it with the setting ENDPOINT_FORWARDING.",
   what: (count, left) =>
     `${plural(count, "request is", "requests are")} sent once more, with the same method, bytes and header fields as captured, except those of the connection. The path below the id and the query are appended to each address.` +
