@@ -1,6 +1,7 @@
 // Every text that the page shows, so that another language is another such file.
 
-const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+/** A number with its noun. */
+export const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 export const text = {
   title: "Postroom",

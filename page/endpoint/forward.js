@@ -1,7 +1,7 @@
 // Has the service send captured requests on to other addresses, and shows the result of each.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, visible } from "../common/dom.js";
+import { button, dialog, el, field, group, visible } from "../common/dom.js";
 import { setting } from "../common/recent.js";
 import { text as common, time } from "../common/text.js";
 import { text } from "./forward-text.js";
@@ -56,7 +56,7 @@ export function forward(id, settings, rows) {
       "form", { onsubmit: send, noValidate: true },
       sent.length === 1 && el("p", { class: "forwarded" }, visible(text.one(sent[0].notification.method, sent[0].target.slice(0, 200)))),
       el("p", {}, text.what(sent.length, rows.length - sent.length)),
-      el("label", { class: "field" }, el("span", {}, text.addresses), addresses), el("p", { class: "about" }, text.addressHint), error,
+      field(text.addresses, addresses), el("p", { class: "about" }, text.addressHint), error,
       el("div", { class: "buttons" }, submit, button(text.close, close)),
     ),
     results.element,
@@ -160,9 +160,9 @@ export function standing(settings) {
   const addresses = el("textarea", { rows: 2, spellcheck: false, value: settings.forwards.join("\n") });
   const isShown = settings.forwarding || settings.forwards.length > 0;
   return {
-    element: el(
-      "fieldset", {}, el("legend", {}, text.standing), !settings.forwarding && el("p", { class: "about" }, text.off),
-      isShown && el("label", { class: "field" }, el("span", {}, text.standingHint), addresses),
+    element: group(
+      text.standing, !settings.forwarding && el("p", { class: "about" }, text.off),
+      isShown && field(text.standingHint, addresses),
     ),
     read: () => linesOf(addresses.value),
   };

@@ -1,6 +1,6 @@
 // One subscription: what it is, what it delivered, and what can be done with it.
 
-import { button, dialog, el, tell, visible } from "../common/dom.js";
+import { button, dialog, el, field, tell, visible } from "../common/dom.js";
 import { members } from "../common/json.js";
 import { Poller } from "../common/poller.js";
 import { time } from "../common/text.js";
@@ -148,14 +148,14 @@ export function openSubscription(id, { go }) {
       text.replayTitle, el("p", {}, text.replayText),
       current.missed && el("p", { class: "notice warn" }, text.missed(current.missed.count, time(`${current.missed.since}Z`)), " ", text.replayMissed),
       current.disabled && el("p", { class: "notice bad" }, text.replayDisabled),
-      el("label", { class: "field" }, el("span", {}, text.since), since), el("label", { class: "field" }, el("span", {}, text.until), until),
+      field(text.since, since), field(text.until, until),
       el("label", { class: "check" }, all, " ", text.all), wrong,
       el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.start, begin, { class: "primary" })),
     );
     async function begin() {
       try {
         if (!since.value) throw { status: 1, message: text.needsTime };
-        const zoned = (field) => new Date(field.value).toISOString();
+        const zoned = (input) => new Date(input.value).toISOString();
         const answer = await events.replay(id, { since: zoned(since), ...(until.value && { until: zoned(until) }), all: all.checked });
         box.close();
         tell(text.replaying(...[answer.since, answer.until].map((naive) => time(`${naive}Z`))));

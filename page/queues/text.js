@@ -1,6 +1,6 @@
 // Every text of the queues' view.
 
-const plural = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+import { plural } from "../common/text.js";
 
 export const text = {
   title: "Queues",
