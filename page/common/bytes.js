@@ -31,9 +31,12 @@ function utf8Length(string) {
   return count;
 }
 
+/** Whether bytes that were read as text are something else, judged by the beginning. */
+export const looksBinary = (string) => /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/.test(string.slice(0, 4096));
+
 /** Whether a body is better shown as bytes than as text. */
 export function isBinary(notification) {
-  return notification.bodyBase64 !== undefined && /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/.test(notification.body.slice(0, 4096));
+  return notification.bodyBase64 !== undefined && looksBinary(notification.body);
 }
 
 /** The value of the first header field of a name; `undefined` if there is none. */

@@ -267,3 +267,14 @@ export function age(milliseconds) {
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 export const time = (iso) => clock.format(new Date(iso));
+
+/**
+ * The header fields of a text with a field a line, as names and values.
+ * @param fault makes what is thrown for a line that is none
+ */
+export const headerFields = (string, fault) =>
+  string.split("\n").filter((line) => line.trim() !== "").map((line) => {
+    const [, name, value] = /^([^:\s]+): ?(.*)$/.exec(line) ?? [];
+    if (name === undefined) throw fault(line);
+    return [name, value];
+  });

@@ -72,7 +72,7 @@ function answers(settings) {
     element: group(text.answers, radios, Object.values(sections)),
     read() {
       if (chosen === "empty") return [];
-      if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers.value).map(({ name, value }) => [name, value])), body: body.value, delay_ms: Number(delay.value) } }];
+      if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers.value)), body: body.value, delay_ms: Number(delay.value) } }];
       try {
         const parsed = JSON.parse(rules.value || "[]");
         if (!Array.isArray(parsed)) throw new Error(text.rulesNotList);

@@ -2,7 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, el, field, group, tell, visible } from "../common/dom.js";
-import { text } from "../common/text.js";
+import { headerFields, text } from "../common/text.js";
 import { verdict } from "./verdict.js";
 
 const pauseMilliseconds = 250;
@@ -56,7 +56,7 @@ export class Trial {
     const [, path, query] = /^([^?]*)(?:\?(.*))?$/s.exec(this.path.value);
     return {
       method: this.method.value, path: path === "" || path.startsWith("/") ? path : `/${path}`, query: query ?? null,
-      headers: readHeaders(this.headers.value), body: this.body.value,
+      headers: readHeaders(this.headers.value).map(([name, value]) => ({ name, value })), body: this.body.value,
     };
   }
 
@@ -97,13 +97,7 @@ export class Trial {
 }
 
 /** The header fields of a text with a field a line. */
-export function readHeaders(string) {
-  return string.split("\n").filter((line) => line.trim() !== "").map((line) => {
-    const [, name, value] = /^([^:\s]+): ?(.*)$/.exec(line) ?? [];
-    if (name === undefined) throw new Error(text.headerFault(line));
-    return { name, value };
-  });
-}
+export const readHeaders = (string) => headerFields(string, (line) => new Error(text.headerFault(line)));
 
 function described(answer) {
   const by = answer.answeredBy === null ? text.tryNobody : text.tryAnswerer(answer.answeredBy);

@@ -1,16 +1,10 @@
 // Small charts of the last minutes. What they show is in their name too, for those who do not see them.
 
+import { svg } from "../common/dom.js";
 import { span } from "../common/text.js";
 import { text } from "./text.js";
 
 const [width, height] = [240, 40];
-const namespace = "http://www.w3.org/2000/svg";
-
-function svg(name, attributes) {
-  const element = document.createElementNS(namespace, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
 
 export class Chart {
   /** @param format writes a value for people */

@@ -2,7 +2,7 @@
 // response side by side.
 
 import { bodyView } from "../common/body.js";
-import { fromBase64 } from "../common/bytes.js";
+import { fromBase64, looksBinary } from "../common/bytes.js";
 import { button, el, table, visible } from "../common/dom.js";
 import { replaceChildren } from "../common/morph.js";
 import { age, bytes, text as common, span, time } from "../common/text.js";
@@ -213,7 +213,7 @@ function headers(fields) {
 function bodyOf(label, string, base64) {
   if (string === "" && !base64) return el("p", { class: "about" }, text.noBody);
   const array = () => (base64 ? fromBase64(base64) : new TextEncoder().encode(string));
-  const isBinary = Boolean(base64) && /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\ufffd]/.test(string.slice(0, 4096));
+  const isBinary = Boolean(base64) && looksBinary(string);
   const notes = base64 ? [el("p", { class: "about" }, text.notText)] : [];
   return bodyView(label, { string, array, isBinary, about: text.about(bytes(array().length), isBinary ? common.binary : common.utf8), notes });
 }

@@ -1,7 +1,7 @@
 // Small charts of a log: attempts over time, those that succeeded and those that failed, and how long they took. The same numbers
 // are in a table.
 
-import { el, wideTable } from "../common/dom.js";
+import { el, svg, wideTable } from "../common/dom.js";
 import { span, time } from "../common/text.js";
 import { isSuccess } from "./log.js";
 import { text } from "./text.js";
@@ -10,13 +10,6 @@ import { text } from "./text.js";
 const widths = [1, 5, 10, 30, 60, 300, 900, 3600, 10800, 21600, 86400, 604800];
 const [bucketMinimum, bucketLimit] = [8, 40];
 const [width, height] = [400, 90];
-
-function svg(name, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
 
 const median = (sorted) => (sorted.length === 0 ? 0 : (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);
 

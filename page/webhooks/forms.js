@@ -1,7 +1,7 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
 import { button, copy, dialog, el, field, group, tell } from "../common/dom.js";
-import { text as common } from "../common/text.js";
+import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";
 
@@ -111,13 +111,8 @@ export function editor(webhook, types, save) {
 }
 
 function readHeaders(string) {
-  const headers = {};
-  for (const line of string.split("\n").filter((line) => line.trim() !== "")) {
-    const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-    if (name === undefined) throw new Fault(text.headerFault(line));
-    headers[name] = value.trim();
-  }
-  return Object.keys(headers).length > 0 ? headers : null;
+  const fields = headerFields(string, (line) => new Fault(text.headerFault(line)));
+  return fields.length > 0 ? Object.fromEntries(fields.map(([name, value]) => [name, value.trim()])) : null;
 }
 
 function showSecret(secret) {
