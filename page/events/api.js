@@ -1,28 +1,11 @@
-// The API of events, at the mount point that this page was loaded from.
+// The API of events.
 
-import { Failure } from "../common/api.js";
+import { ask } from "../common/api.js";
 
-const root = new URL(".", document.baseURI);
-
-/**
- * Calls the API, and returns the text of the answer.
- * @param body a text of JSON
- * @throws {Failure} for an answer that is not 2xx, with its message
- * @throws {TypeError} if there was no answer
- */
+/** Calls the API with a text of JSON, if there is one, and returns the text of the answer. */
 async function call(method, path, body, signal) {
-  const response = await fetch(new URL(path, root), {
-    method, body, signal, cache: "no-store", headers: body === undefined ? {} : { "Content-Type": "application/json" },
-  });
-  const text = await response.text();
-  if (response.ok) return text;
-  let message = text.trim() || response.statusText;
-  try {
-    message = JSON.parse(text).message ?? message;
-  } catch {
-    // A server in front answers in other words.
-  }
-  throw new Failure(response.status, message, response.headers.get("Retry-After"));
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  return (await ask(method, path, { body, signal, headers })).text();
 }
 
 const one = (id, rest = "") => `eventmatch/${encodeURIComponent(id)}${rest}`;
