@@ -1,6 +1,7 @@
 // Shows the view that the address names: the first page, or the one after the `#`: an endpoint's id, or `/` and the name of a view.
 // The id is never part of a path, so that it is in no log and no referrer.
 
+import { go } from "./common/address.js";
 import { idIn } from "./common/api.js";
 import { el } from "./common/dom.js";
 import { remember } from "./common/recent.js";
@@ -23,13 +24,6 @@ const endpointView = () => import("./endpoint/inspect.js");
 const main = document.getElementById("main");
 let current = null;
 let shows = 0;
-
-/** Goes to an address of the page, such as `inspect#/queues`. */
-function go(address) {
-  history.pushState(null, "", address);
-  show();
-  main.focus();
-}
 
 const openEndpoint = (id) => go(`inspect#${encodeURIComponent(id)}`);
 

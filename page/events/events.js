@@ -1,5 +1,6 @@
 // The views of events: subscriptions, one of them, an event, and the tester of expressions.
 
+import { go as goTo } from "../common/address.js";
 import { openEvent } from "./event.js";
 import { openForm } from "./form.js";
 import { openList } from "./list.js";
@@ -7,10 +8,7 @@ import { openSubscription } from "./subscription.js";
 import { openTester } from "./tester.js";
 
 /** Goes to another view of events. */
-function go(rest) {
-  location.hash = `/events${rest}`;
-  document.getElementById("main").focus();
-}
+const go = (rest) => goTo(`inspect#/events${rest}`);
 
 /** Shows the form of a new subscription, and then what was made of it. */
 const create = (current) => openForm({ current, done: (id) => go(`/${id}`) });

@@ -1,5 +1,6 @@
 // One webhook: its settings and statistics, charts of its log, and its deliveries.
 
+import { go } from "../common/address.js";
 import { announce, button, el, table, tell, visible } from "../common/dom.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
@@ -186,7 +187,6 @@ export class WebhookView {
   async remove() {
     await api.remove(this.id);
     tell(text.deleted);
-    history.pushState(null, "", `inspect#/webhooks/${this.environment}`);
-    dispatchEvent(new PopStateEvent("popstate"));
+    go(`inspect#/webhooks/${this.environment}`);
   }
 }

@@ -1,5 +1,6 @@
 // Chooses what is shown of webhooks: an environment, or one webhook of it.
 
+import { go } from "../common/address.js";
 import { button, el } from "../common/dom.js";
 import { environments, randomUUID, uuidIn } from "./api.js";
 import { EnvironmentView } from "./environment.js";
@@ -18,10 +19,7 @@ export function open(rest) {
 class Chooser {
   constructor() {
     this.title = text.title;
-    const go = (id) => {
-      history.pushState(null, "", `inspect#/webhooks/${id}`);
-      dispatchEvent(new PopStateEvent("popstate"));
-    };
+    const openEnvironment = (id) => go(`inspect#/webhooks/${id}`);
     const error = el("p", { class: "notice bad", role: "alert", hidden: true }, text.notUUID);
     const field = el("input", { id: "environment", autocomplete: "off", spellcheck: false });
     const form = el(
@@ -32,13 +30,13 @@ class Chooser {
           event.preventDefault();
           const id = uuidIn(field.value);
           error.hidden = id !== null;
-          if (id) go(id);
+          if (id) openEnvironment(id);
         },
       },
       el("label", { for: "environment" }, text.openLabel),
       el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)), error,
     );
-    const create = el("div", { class: "card" }, button(text.create, () => go(randomUUID()), { class: "primary", id: "new-environment" }), el("p", {}, text.createHint));
+    const create = el("div", { class: "card" }, button(text.create, () => openEnvironment(randomUUID()), { class: "primary", id: "new-environment" }), el("p", {}, text.createHint));
     this.element = el("div", { class: "home" }, el("h1", {}, text.title), form, create, list());
   }
 
