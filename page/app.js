@@ -70,6 +70,7 @@ async function show() {
     start(module.open(name ? rest : id));
   } catch (error) {
     console.error(error);
+    current?.close();
     start(failure(text.pageFault));
   }
 }
