@@ -47,15 +47,8 @@ final class ConfirmationWork {
         }
     }
 
-    /// Begins no more calls, and waits up to `seconds` for those in flight.
-    func drain(seconds: Double) async throws {
-        confirmer.drain()
-        let deadline = SystemClock.bootTimeMicroseconds() + Int64(seconds * 1e6)
-        while confirmer.callsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
-            store.heartbeat?.beat()
-            try confirmer.wait(milliseconds: 50)
-            try await work()
-        }
+    /// Writes the outcomes that are still to be written, without waiting after a failed step.
+    func finish() async throws {
         triesAgainAt = 0
         try await work()
     }

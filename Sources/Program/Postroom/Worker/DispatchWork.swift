@@ -69,15 +69,8 @@ final class DispatchWork {
         }
     }
 
-    /// Begins no more attempts, waits up to `seconds` for those in flight, and writes their outcomes.
-    func drain(seconds: Double) async throws {
-        dispatcher.drain()
-        let deadline = SystemClock.bootTimeMicroseconds() + Int64(seconds * 1e6)
-        while dispatcher.attemptsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
-            store.heartbeat?.beat()
-            try dispatcher.wait(milliseconds: 50, descriptors: [])
-            await work()
-        }
+    /// Writes the outcomes that are still to be written, without waiting after a failed step.
+    func finish() async {
         triesAgainAt = 0
         await work()
     }

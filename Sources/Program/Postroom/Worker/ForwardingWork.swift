@@ -48,15 +48,8 @@ final class ForwardingWork {
         }
     }
 
-    /// Begins no more attempts, and waits up to `seconds` for those in flight.
-    func drain(seconds: Double) async throws {
-        forwarder.drain()
-        let deadline = SystemClock.bootTimeMicroseconds() + Int64(seconds * 1e6)
-        while forwarder.attemptsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
-            store.heartbeat?.beat()
-            try forwarder.wait(milliseconds: 50)
-            try await work()
-        }
+    /// Writes the outcomes that are still to be written, without waiting after a failed step.
+    func finish() async throws {
         triesAgainAt = 0
         try await work()
     }
@@ -65,6 +58,7 @@ final class ForwardingWork {
         logger.debug(
             "gave up forwarding a notification",
             metadata: [
+                "forward": .stringConvertible(forward.number), "notification": .stringConvertible(forward.notification),
                 "attempts": .stringConvertible(forward.attempts), "reason": "\(forward.last?.failure?.text ?? "")",
             ])
     }

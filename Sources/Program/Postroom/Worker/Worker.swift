@@ -94,13 +94,26 @@ final class Worker {
     /// Leaves the Kafka group, begins no more calls, and waits up to SHUTDOWN_SECONDS for those in flight.
     private func drain() async throws {
         intake?.close()
+        dispatching.dispatcher.drain()
         confirming.confirmer.drain()
         forwarding?.forwarder.drain()
-        let began = SystemClock.bootTimeMicroseconds()
-        try await dispatching.drain(seconds: shutdownSeconds)
-        func left() -> Double { max(0, shutdownSeconds - Double(SystemClock.bootTimeMicroseconds() - began) / 1e6) }
-        try await confirming.drain(seconds: left())
-        try await forwarding?.drain(seconds: left())
+        let deadline = SystemClock.bootTimeMicroseconds() + Int64(shutdownSeconds * 1e6)
+        while requestsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
+            store.heartbeat?.beat()
+            let others = [confirming.confirmer.descriptor, forwarding?.forwarder.descriptor].compactMap(\.self)
+            try dispatching.dispatcher.wait(milliseconds: 50, descriptors: others)
+            await dispatching.work()
+            try await confirming.work()
+            try await forwarding?.work()
+        }
+        await dispatching.finish()
+        try await confirming.finish()
+        try await forwarding?.finish()
+    }
+
+    private var requestsInFlight: Int {
+        dispatching.dispatcher.attemptsInFlight + confirming.confirmer.callsInFlight
+            + (forwarding?.forwarder.attemptsInFlight ?? 0)
     }
 }
 
