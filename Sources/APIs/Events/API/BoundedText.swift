@@ -33,14 +33,16 @@ struct BoundedText {
         case .string(let text): quote(text, limit)
         case .array(let values):
             bytes.append(UInt8(ascii: "["))
-            for (index, value) in values.enumerated() where bytes.count <= limit {
+            for (index, value) in values.enumerated() {
+                guard bytes.count <= limit else { break }
                 if index > 0 { bytes += ", ".utf8 }
                 write(value, limit)
             }
             bytes.append(UInt8(ascii: "]"))
         case .object(let members):
             bytes.append(UInt8(ascii: "{"))
-            for (index, member) in members.enumerated() where bytes.count <= limit {
+            for (index, member) in members.enumerated() {
+                guard bytes.count <= limit else { break }
                 if index > 0 { bytes += ", ".utf8 }
                 quote(member.name, limit)
                 bytes += ": ".utf8
