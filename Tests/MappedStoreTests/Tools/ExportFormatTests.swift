@@ -38,11 +38,11 @@ import Values
         {"kind": "endpoint", "id": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "enabled": true, "subpaths": false, \#
         "overflow": "drop-oldest", "cors": true, "pinned": true, "expires": "2026-11-30T12:00:00Z", "name": "n", \#
         "deliveryHeader": "X-Delivery", \#
-        "forwards": ["https://one.test/", "http://two.test/a?b"], "nextForward": 7, "missedForwards": 3, \#
         "confirmations": [{"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2", \#
         "state": "pending", "attempts": 0, "due": "2026-11-29T12:00:05Z", "at": "2026-11-29T11:59:01Z"}, \#
         {"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1", \#
         "state": "failed", "attempts": 6, "status": 503, "error": "e", "at": "2026-11-29T11:59:00Z"}], \#
+        "forwards": ["https://one.test/", "http://two.test/a?b"], "nextForward": 7, "missedForwards": 3, \#
         "created": "2026-11-29T10:00:00Z", "lastUsed": "2026-11-29T12:00:00Z", "uncollected": 1, "next": 1}
         {"kind": "forwardContent", "endpoint": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "id": 3, \#
         "receivedAt": "2026-11-29T11:30:00Z", "method": "POST", "path": "", "headers": [], "body": "sent"}
