@@ -110,11 +110,34 @@ import Values
             room.take(lane(1, 1), slots: 1)
         }
         #expect(!room.admits(lane(1, 1), slots: 1) && room.isFull(lane(1, 1)))
-        #expect(room.next(of: [lane(1, 1)]) == nil)
-        #expect(room.next(of: [lane(1, 1), lane(1, 2), lane(2, 1)]) == 2)
-        #expect(room.next(of: [lane(1, 1), lane(1, 2)]) == 1)
+        #expect(room.order(of: [lane(1, 1)], limit: 9) == [])
+        let order = room.order(of: [lane(1, 1), lane(1, 2), lane(2, 1)], limit: 3)
+        #expect(order == [lane(2, 1), lane(1, 2), lane(2, 1)])
         room.giveBack(lane(1, 1), slots: 1)
         #expect(room.admits(lane(1, 1), slots: 1))
+    }
+
+    @Test func `a lane is chosen as often as it has room, and others in between`() {
+        var room = ForwardRoom()
+        room.take(lane(1, 1), slots: 2)
+        #expect(
+            room.order(of: [lane(1, 1), lane(1, 2)], limit: 99)
+                == [lane(1, 1), lane(1, 2), lane(1, 1), lane(1, 2), lane(1, 2), lane(1, 2)])
+    }
+
+    @Test func `an endpoint with many targets holds back no other`() {
+        let many = (0..<4000).map { lane(1, UInt64($0)) }
+        let order = ForwardRoom().order(of: many + [lane(2, 1), lane(3, 1)], limit: 8)
+        #expect(order.count == 8 && order.prefix(3).map(\.endpoint) == [1, 2, 3])
+        #expect(Set(order.filter { $0.endpoint == 2 }).count == 1)
+    }
+
+    @Test func `a full room chooses nothing`() {
+        var room = ForwardRoom()
+        for target in 0..<16 { room.take(lane(1, UInt64(target)), slots: 4) }
+        #expect(room.order(of: (0..<4000).map { lane(1, 100 + UInt64($0)) }, limit: 32) == [] && !room.isExhausted)
+        for endpoint in UInt64(2)..<18 { room.take(lane(endpoint, 1), slots: 1) }
+        #expect(room.isExhausted && room.order(of: [lane(99, 1)], limit: 32) == [])
     }
 
     @Test func `an endpoint without attempts finds room when all slots are taken`() {

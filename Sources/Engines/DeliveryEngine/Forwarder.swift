@@ -32,6 +32,7 @@ package final class Forwarder {
     private var finished: [(pending: PendingForward, result: ForwardResult)] = []
     private var room = ForwardRoom()
     private var nextDue: Timestamp?
+    private var position: ForwardPosition?
     private var hasMore = false
     private var isDraining = false
 
@@ -120,7 +121,7 @@ package final class Forwarder {
             result.status = status
             result.retryAfter = ReceiverWish(attempt, now: result.at, disablesOnGone: false).retryAfter
             let text = String(decoding: attempt.responseText, as: UTF8.self)
-            result.response = Array(text.prefix(ForwardResult.responseBytes).utf8.prefix(ForwardResult.responseBytes))
+            result.response = Array(text.prefix(utf8Bytes: ForwardResult.responseBytes).utf8)
             if !(200..<300).contains(status) {
                 let isRedirect = (300..<400).contains(status) && attempt.responseHeader("location") != nil
                 result.failure = Attempt.Failure(
@@ -134,7 +135,7 @@ package final class Forwarder {
     /// Whether there are results to write, or attempts may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty || hasMore { return true }
-        guard !isDraining else { return false }
+        guard !isDraining, !room.isExhausted else { return false }
         return storeHasChanged || nextDue.map { $0 <= now().steady } ?? false
     }
 
@@ -146,6 +147,7 @@ package final class Forwarder {
         package var failed: [Forward] = []
         /// The attempts to begin once the step is committed.
         package var starts: [PendingForward] = []
+        var position: ForwardPosition?
         var nextDue: Timestamp?
     }
 
@@ -165,9 +167,10 @@ package final class Forwarder {
         }
         guard !isDraining else { return step }
         // Until the lease is over, no other worker makes the attempt; it ends before.
-        step.starts = try await store.beginForwards(
-            room, limit: Self.attemptsAtOnce, leaseSeconds: leaseSeconds,
-            at: moment)
+        let starts = try await store.beginForwards(
+            room, from: position, limit: Self.attemptsAtOnce, leaseSeconds: leaseSeconds, at: moment)
+        step.starts = starts.begun
+        step.position = starts.position
         step.nextDue = try await store.nextForward(after: moment.steady)
         return step
     }
@@ -177,7 +180,8 @@ package final class Forwarder {
         for (pending, _) in finished.prefix(step.written) { room.giveBack(pending.lane, slots: pending.slots) }
         finished.removeFirst(step.written)
         nextDue = step.nextDue
-        hasMore = step.starts.count == Self.attemptsAtOnce
+        position = step.position
+        hasMore = step.starts.count == Self.attemptsAtOnce || position != nil
         for pending in step.starts {
             room.take(pending.lane, slots: pending.slots)
             guard let notification = pending.notification else {
@@ -209,7 +213,7 @@ package final class Forwarder {
             running[nextToken] = entry
             nextToken += 1
         } catch {
-            fail(entry.pending, .unavailable, "the request cannot be sent: \(error)")
+            fail(entry.pending, .connect, "the request cannot be sent: \(error)")
         }
     }
 

@@ -126,7 +126,7 @@ def test_a_full_backlog_is_named_and_captures_go_on(forwarding):
     assert len(service.collect(endpoint)) == 101
     service.hook(endpoint, "x")
     answer = service.begin_forwards(endpoint, [102], [url])
-    assert answer.status == 507 and "Too much waits to be forwarded" in answer.text
+    assert answer.status == 507 and "Too many forwards are pending: 1000 of at most 1000" in answer.text
     service.check()
 
 

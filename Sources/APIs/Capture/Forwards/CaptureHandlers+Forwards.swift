@@ -47,7 +47,7 @@ extension CaptureHandlers {
             return .whole(
                 .text(
                     .notFound,
-                    "Endpoint '\(text)' does not have, or has no more, the notifications \(Self.list(numbers)). Nothing is forwarded."
+                    "Endpoint '\(text)' does not have the notifications \(Self.list(numbers)): they were collected, or never existed. Nothing is forwarded."
                 ))
         case .damagedNotifications(let numbers):
             return .whole(
@@ -59,8 +59,16 @@ extension CaptureHandlers {
                 .text(
                     .insufficientStorage,
                     """
-                    Too much waits to be forwarded: \(forwarding.pending) forwards of at most \(limits.pendingForwards), with \
-                    \(forwarding.bytes) bytes of at most \(limits.bytesPerEndpoint). Nothing more is forwarded until some are over.
+                    Too many forwards are pending: \(forwarding.pending) of at most \(limits.pendingForwards), with \
+                    \(forwarding.bytes) bytes of at most \(limits.bytesPerEndpoint). Try again when some have ended.
+                    """))
+        case .tooLong(let bytes):
+            return .whole(
+                .text(
+                    .contentTooLarge,
+                    """
+                    The notifications have \(bytes) bytes together. One request forwards at most \
+                    \(ForwardLimits.requestBytes), or a single notification: ask for fewer at a time.
                     """))
         }
     }

@@ -110,7 +110,7 @@ package struct ForwardResult: Equatable, Sendable {
         self.status = status
         self.failure = failure.map { failure in
             Attempt.Failure(
-                kind: failure.kind, text: String(decoding: failure.text.utf8.prefix(Self.errorBytes), as: UTF8.self))
+                kind: failure.kind, text: failure.text.prefix(utf8Bytes: Self.errorBytes))
         }
         self.milliseconds = milliseconds
         self.response = response
@@ -119,7 +119,7 @@ package struct ForwardResult: Equatable, Sendable {
     }
 }
 
-/// What an endpoint has to do with forwards: the standing ones that its settings ask for, and its backlog.
+/// The URLs of an endpoint's standing forwards, and its backlog.
 package struct Forwarding: Equatable, Sendable {
     /// Where each notification that is accepted is sent on to.
     package var urls: [String] = []
@@ -146,6 +146,8 @@ package enum ForwardLimits {
     /// The most notifications, and URLs, of one request; and the most URLs of an endpoint's settings.
     package static let notifications = 100
     package static let urls = 10
+    /// The most bytes of the notifications of one request, if they are several: they are copied in one transaction.
+    package static let requestBytes = 8 << 20
     package static let urlBytes = 2048
     /// How often a request may have been forwarded before. This ends loops.
     package static let hops = 3

@@ -18,9 +18,10 @@ package struct ForwardCall: Equatable, Sendable {
         url = Self.url(target, path: notification.path, query: notification.query)
         body = notification.body
         let captured = notification.fields
-        hasBody =
-            !body.isEmpty || captured.firstValue(of: "content-length") != nil
-            || captured.firstValue(of: "transfer-encoding") != nil
+        let saysLength =
+            captured.firstValue(of: "content-length") != nil || captured.firstValue(of: "transfer-encoding") != nil
+        // libcurl sends no body with HEAD, and no length either.
+        hasBody = !body.isEmpty || saysLength && method != "HEAD"
         let left = Self.leftOut(captured)
         var fields = FieldList()
         for index in 0..<captured.count where !left.contains(Self.lowercased(captured.name(at: index))) {

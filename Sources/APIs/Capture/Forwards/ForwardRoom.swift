@@ -30,7 +30,10 @@ package struct ForwardRoom: Equatable, Sendable {
     /// How many slots an attempt takes, which holds its body in memory.
     package static func slots(bytes: Int) -> Int { min(16, 1 + bytes >> 20) }
 
-    package func isFull(_ lane: ForwardLane) -> Bool { lanes[lane] ?? 0 >= Self.perLane }
+    func isFull(_ lane: ForwardLane) -> Bool { lanes[lane] ?? 0 >= Self.perLane }
+
+    /// Whether no attempt of any lane may begin.
+    package var isExhausted: Bool { taken >= Self.slots + Self.reserve }
 
     /// Whether an attempt may begin.
     package func admits(_ lane: ForwardLane, slots: Int) -> Bool {
@@ -40,14 +43,36 @@ package struct ForwardRoom: Equatable, Sendable {
         return endpoints[lane.endpoint] == nil && taken + slots <= Self.slots + Self.reserve
     }
 
-    /// Which of some lanes has the next attempt: the first one of those whose endpoint, and that themselves, have the fewest in
-    /// flight.
-    package func next(of waiting: [ForwardLane]) -> Int? {
-        waiting.indices.filter { !isFull(waiting[$0]) }.min { one, other in
-            let (one, other) = (waiting[one], waiting[other])
-            let (first, second) = (endpoints[one.endpoint] ?? 0, endpoints[other.endpoint] ?? 0)
-            return first == second ? (lanes[one] ?? 0) < (lanes[other] ?? 0) : first < second
+    /// The order in which lanes that wait may begin attempts, with each lane as often as it has room. Endpoints with the fewest
+    /// attempts in flight come first, and then each has one after the other.
+    ///
+    /// It takes no longer with a full room or with many lanes that may not begin.
+    package func order(of waiting: [ForwardLane], limit: Int) -> [ForwardLane] {
+        var lanesOf: [UInt64: [ForwardLane]] = [:]
+        var waitingEndpoints: [UInt64] = []
+        for lane in waiting where admits(lane, slots: 1) {
+            if lanesOf[lane.endpoint] == nil { waitingEndpoints.append(lane.endpoint) }
+            if lanesOf[lane.endpoint, default: []].count < limit { lanesOf[lane.endpoint, default: []].append(lane) }
         }
+        // A stable order: what waits longest comes first among equals.
+        var turns = waitingEndpoints.enumerated().sorted { one, other in
+            let (first, second) = (endpoints[one.element] ?? 0, endpoints[other.element] ?? 0)
+            return first == second ? one.offset < other.offset : first < second
+        }.map(\.element)
+        var chosen: [ForwardLane: Int] = [:]
+        var order: [ForwardLane] = []
+        while !turns.isEmpty, order.count < limit {
+            turns = turns.filter { endpoint in
+                guard order.count < limit, var own = lanesOf[endpoint], !own.isEmpty else { return false }
+                let lane = own.removeFirst()
+                order.append(lane)
+                chosen[lane, default: lanes[lane] ?? 0] += 1
+                if let count = chosen[lane], count < Self.perLane { own.append(lane) }
+                lanesOf[endpoint] = own
+                return true
+            }
+        }
+        return order
     }
 
     package mutating func take(_ lane: ForwardLane, slots: Int) {

@@ -16,7 +16,7 @@ package protocol ForwardRequestStore: AnyObject {
         at id: Endpoint.ID, before: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> (forwards: [Forward], forwarding: Forwarding)?
 
-    /// What an endpoint has to do with forwards, as it is in the open transaction; `nil` if the endpoint does not exist.
+    /// The URLs of an endpoint's standing forwards, and its backlog; `nil` if the endpoint does not exist.
     func forwarding(
         of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Forwarding?
@@ -30,6 +30,8 @@ package enum ForwardBeginning: Equatable, Sendable {
     /// There are no such notifications, or they were collected.
     case unknownNotifications([UInt64])
     case damagedNotifications([UInt64])
+    /// The notifications have so many bytes together, more than one request may forward.
+    case tooLong(Int)
     /// Too many forwards are pending, or they keep too many bytes.
     case full(Forwarding)
 }
@@ -40,10 +42,12 @@ package protocol ForwardStore: AnyObject {
     func nextForward(after now: Timestamp) async throws(StoreFailure) -> Timestamp?
 
     /// Takes forwards whose attempts are due, as far as there is room. Writes nothing if there are none.
-    /// - Parameter limit: the most that are taken.
+    /// - Parameters:
+    ///   - position: where the last look has ended; `nil`: begin with those that are due longest.
+    ///   - limit: the most that are taken.
     func beginForwards(
-        _ room: ForwardRoom, limit: Int, leaseSeconds: Double, at moment: Moment
-    ) async throws(StoreFailure) -> [PendingForward]
+        _ room: ForwardRoom, from position: ForwardPosition?, limit: Int, leaseSeconds: Double, at moment: Moment
+    ) async throws(StoreFailure) -> ForwardStarts
 
     /// Writes how an attempt has ended.
     /// - Returns: the forward afterwards; `nil` if it is gone, or if it is over, or another attempt has begun meanwhile.
@@ -57,6 +61,26 @@ package protocol ForwardStore: AnyObject {
     func endForwardLeases(longest leaseSeconds: Double, at moment: Moment) async throws(StoreFailure) -> Int
 
     func forwardMetrics() async throws(StoreFailure) -> ForwardMetrics
+}
+
+/// Where a look for due forwards has ended.
+package struct ForwardPosition: Equatable, Sendable {
+    package let due: Timestamp
+    package let lane: ForwardLane
+
+    package init(due: Timestamp, lane: ForwardLane) {
+        self.due = due
+        self.lane = lane
+    }
+}
+
+/// Forwards that were taken for attempts.
+package struct ForwardStarts: Equatable, Sendable {
+    package var begun: [PendingForward] = []
+    /// Where the next look goes on; `nil` if this one has reached the end of those that are due.
+    package var position: ForwardPosition?
+
+    package init() {}
 }
 
 /// A forward that was taken for an attempt.

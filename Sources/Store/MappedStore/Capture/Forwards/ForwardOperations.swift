@@ -5,7 +5,7 @@ package import Values
 
 /// Attempts to send notifications on.
 extension MappedCapture: ForwardStore {
-    /// The most lanes that are looked at in one step.
+    /// The most lanes that are looked at in one step. The next step looks at those behind them.
     private static let lanesAtOnce = 4096
 
     package func nextForward(after now: Timestamp) throws(StoreFailure) -> Timestamp? {
@@ -21,25 +21,27 @@ extension MappedCapture: ForwardStore {
     }
 
     package func beginForwards(
-        _ room: ForwardRoom, limit: Int, leaseSeconds: Double, at moment: Moment
-    ) throws(StoreFailure) -> [PendingForward] {
-        var lanes = try read { (transaction) throws(LMDBError) in
-            var lanes: [ForwardLane] = []
-            try tables.forwards.heads.scanKeys(in: transaction) { head in
-                guard head.due <= moment.steady, lanes.count < Self.lanesAtOnce else { return false }
-                if !room.isFull(head.lane) { lanes.append(head.lane) }
-                return true
+        _ room: ForwardRoom, from position: ForwardPosition?, limit: Int, leaseSeconds: Double, at moment: Moment
+    ) throws(StoreFailure) -> ForwardStarts {
+        var starts = ForwardStarts()
+        var due: [ForwardLane] = []
+        try read { (transaction) throws(LMDBError) in
+            let last = position.map { ForwardHead($0.due, $0.lane) }
+            try tables.forwards.heads.scanKeys(after: last, in: transaction) { head in
+                guard head.due <= moment.steady else { return false }
+                due.append(head.lane)
+                guard due.count == Self.lanesAtOnce else { return true }
+                starts.position = ForwardPosition(due: head.due, lane: head.lane)
+                return false
             }
-            return lanes
         }
-        guard !lanes.isEmpty else { return [] }
+        let order = room.order(of: due, limit: limit)
+        guard !order.isEmpty else { return starts }
         var room = room
-        return try write { (transaction) throws(LMDBError) in
+        starts.begun = try write { (transaction) throws(LMDBError) in
             var begun: [PendingForward] = []
-            while begun.count < limit, let index = room.next(of: lanes) {
-                let lane = lanes[index]
+            for lane in order {
                 guard let key = try tables.forwards.first(of: lane, in: transaction), key.due <= moment.steady else {
-                    lanes.remove(at: index)
                     continue
                 }
                 let found = try tables.forwards.forward(key.number, of: lane.endpoint, in: transaction)
@@ -51,10 +53,7 @@ extension MappedCapture: ForwardStore {
                 let content = OwnedNumber(lane.endpoint, before.group.lowerBound)
                 let table = tables.forwards.contents.table
                 let slots = ForwardRoom.slots(bytes: try table.part(at: content, in: transaction) { $0.byteCount } ?? 0)
-                guard room.admits(lane, slots: slots) else {
-                    lanes.remove(at: index)
-                    continue
-                }
+                guard room.admits(lane, slots: slots) else { continue }
                 var forward = before
                 forward.begin(leaseSeconds: leaseSeconds, at: moment)
                 try tables.forwards.put(forward, replacing: before, of: lane.endpoint, in: &transaction)
@@ -66,6 +65,7 @@ extension MappedCapture: ForwardStore {
             }
             return begun
         }
+        return starts
     }
 
     package func conclude(
@@ -126,13 +126,23 @@ extension MappedCapture: ForwardStore {
     }
 
     package func endForwardLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
-        try write { (transaction) throws(LMDBError) in
-            var keys: [PendingForwardKey] = []
+        // A forward in flight is due when its lease ends.
+        let keys = try read { (transaction) throws(LMDBError) in
+            var due: [PendingForwardKey] = []
             try tables.forwards.pending.scanKeys(in: transaction) { key in
                 let left = key.due.seconds(since: moment.steady)
-                if left > 0, left <= leaseSeconds + 1 { keys.append(key) }
+                if left > 0, left <= leaseSeconds + 1 { due.append(key) }
                 return true
             }
+            var begun: [PendingForwardKey] = []
+            for key in due {
+                let found = try tables.forwards.forward(key.number, of: key.lane.endpoint, in: transaction)
+                if found?.isBegun == true { begun.append(key) }
+            }
+            return begun
+        }
+        guard !keys.isEmpty else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
             var count = 0
             for key in keys {
                 guard let before = try tables.forwards.forward(key.number, of: key.lane.endpoint, in: transaction),

@@ -179,9 +179,11 @@ struct ForwardingRecord: TableRecord {
     static func decode(_ span: RawSpan, at endpoint: UInt64) -> Forwarding? {
         var reader = ByteReader(span)
         var forwarding = Forwarding()
+        // Bounded so that increments cannot overflow.
         guard reader.byte() == version, let next = reader.number(), (1..<1 << 62).contains(next),
-            let pending = reader.number(), let bytes = reader.number(), let count = reader.number(),
-            let missed = reader.number(), let urls = reader.number(), pending <= count
+            let pending = reader.number(), let bytes = reader.number(), bytes < 1 << 62,
+            let count = reader.number(), count < 1 << 62, let missed = reader.number(), missed < 1 << 62,
+            let urls = reader.number(), pending <= count
         else { return nil }
         forwarding.next = next
         forwarding.pending = pending
@@ -227,5 +229,6 @@ struct ForwardMetricsRecord: KeylessRecord {
             guard let value = reader.number() else { return nil }
             metrics.attempts[index] = value
         }
+        guard reader.isAtEnd else { return nil }
     }
 }

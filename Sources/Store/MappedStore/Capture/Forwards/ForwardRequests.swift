@@ -21,14 +21,17 @@ extension MappedCapture {
             {
                 return .begun(try forwards(of: endpoint, first..<max(first, end), in: transaction))
             }
+            var forwarding = try forwarding(number: endpoint, in: transaction)
+            // Before the contents are copied, which may be long.
+            let count = notifications.count * urls.count
+            let size = try contentBytes(of: notifications, record.endpoint, in: transaction)
+            guard forwarding.mayBegin(count, bytes: size, limits) else { return .full(forwarding) }
+            guard size <= ForwardLimits.requestBytes || notifications.count == 1 else { return .tooLong(size) }
             let contents = try contents(of: notifications, record.endpoint, in: transaction)
             let unknown = notifications.filter { contents.found[$0] == nil && !contents.damaged.contains($0) }
             guard unknown.isEmpty else { return .unknownNotifications(unknown) }
             guard contents.damaged.isEmpty else { return .damagedNotifications(contents.damaged) }
-            var forwarding = try forwarding(number: endpoint, in: transaction)
             let bytes = contents.found.values.reduce(0) { $0 + $1.bytes.count }
-            let count = notifications.count * urls.count
-            guard forwarding.mayBegin(count, bytes: bytes, limits) else { return .full(forwarding) }
             let largest = contents.found.values.map(\.bytes.count).max() ?? 0
             guard
                 try admit(
@@ -57,6 +60,18 @@ extension MappedCapture {
         let bytes: [UInt8]
         /// How often it was forwarded before.
         let hops: Int
+    }
+
+    /// The bytes of the records of notifications that wait.
+    private func contentBytes(
+        of notifications: [UInt64], _ endpoint: Endpoint, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Int {
+        var bytes = 0
+        for number in notifications where endpoint.kept.contains(number) {
+            let key = OwnedNumber(endpoint.number, number)
+            bytes += try tables.notifications.table.part(at: key, in: transaction) { $0.byteCount } ?? 0
+        }
+        return bytes
     }
 
     /// The notifications that wait, and the numbers of those that are damaged.
@@ -187,7 +202,7 @@ extension MappedCapture {
     package func forwarding(
         of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Forwarding? {
-        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+        try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint.number else {
                 return nil
             }
