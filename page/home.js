@@ -1,7 +1,7 @@
 // The first page: opens or creates an endpoint.
 
 import { endpoint, idIn } from "./common/api.js";
-import { button, el } from "./common/dom.js";
+import { button, el, tell } from "./common/dom.js";
 import { forget, recent } from "./common/recent.js";
 import { text } from "./common/text.js";
 
@@ -21,7 +21,10 @@ export function home(open) {
         event.preventDefault();
         create.disabled = true;
         try {
-          open((await endpoint.create(name.value.trim())).endpointId);
+          const wanted = name.value.trim();
+          const { endpointId } = await endpoint.create(wanted);
+          open(endpointId);
+          if (wanted !== "" && !endpointId.startsWith(wanted)) tell(text.nameIgnored, true);
         } catch (failure) {
           fail(text.failed(failure.status ? failure.message : text.noAnswer));
           create.disabled = false;

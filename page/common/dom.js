@@ -96,13 +96,19 @@ export function dialog(title, ...content) {
 
 const status = () => document.getElementById("status");
 
-/** Shows a short message, which screen readers speak too. */
+/** Shows a short message above everything, dialogs too. Screen readers speak it. */
 export function tell(message, isError = false) {
   const element = status();
+  element.popover = "manual";
+  if (element.matches(":popover-open")) element.hidePopover();
+  element.showPopover();
   element.textContent = message;
   element.className = isError ? "error" : "";
   clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => (element.textContent = ""), isError ? 10000 : 4000);
+  tell.timer = setTimeout(() => {
+    element.textContent = "";
+    element.hidePopover();
+  }, isError ? 10000 : 4000);
 }
 
 /** Has screen readers speak a text that is not shown. */

@@ -18,7 +18,7 @@ function tokens(string) {
   return found;
 }
 
-function isJSON(string) {
+export function isJSON(string) {
   try {
     JSON.parse(string);
     return true;

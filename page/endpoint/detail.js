@@ -1,8 +1,9 @@
 // One request: its body, header fields, query, and what is known about it.
 
 import { hexBody, prettyBody, rawBody } from "../common/body.js";
-import { bodyBytes, bodyLength, header, isBinary, sha256 } from "../common/bytes.js";
+import { bodyBytes, bodyLength, header, isBinary, looksBinary, sha256 } from "../common/bytes.js";
 import { button, copy, el, keepingFocus, save, table, tell, visible } from "../common/dom.js";
+import { isJSON } from "../common/json.js";
 import { bytes, text, time } from "../common/text.js";
 import { curl } from "./curl.js";
 import { verdict } from "./verdict.js";
@@ -122,7 +123,8 @@ export class Detail {
     if (!isKept) return el("p", { class: "empty" }, length ? text.notKept(bytes(length)) : text.noBody);
     const binary = isBinary(notification);
     const views = [!binary && "pretty", "raw", "hex", notification.form && (isMultipart(notification) ? "parts" : "form")].filter(Boolean);
-    const isFields = notification.form?.parts.length > 0;
+    // Some programs call everything a form.
+    const isFields = notification.form?.parts.length > 0 && (isMultipart(notification) || (notification.body.includes("=") && !isJSON(notification.body)));
     const view = views.includes(this.view) ? this.view : isFields ? views.at(-1) : views[0] === "raw" ? "hex" : views[0];
     const choice = el(
       "div", { class: "views", role: "group", "aria-label": text.tabs.body },
@@ -157,7 +159,7 @@ export class Detail {
       el(
         "tr", {},
         el("th", { scope: "row" }, visible(part.name ?? "")),
-        el("td", {}, el("pre", {}, part.value === null ? text.partNotShown : visible(part.value.slice(0, shownLength)))),
+        el("td", {}, el("pre", {}, part.value === null ? text.partNotShown : looksBinary(part.value) ? text.binaryPart : visible(part.value.slice(0, shownLength)))),
         parts ? [el("td", {}, visible(part.filename ?? "")), el("td", {}, visible(part.contentType ?? ""))] : null,
         el("td", { class: "number" }, bytes(part.bytes)),
       ),

@@ -126,7 +126,11 @@ class Inspector {
     this.state = state;
     this.pauseButton.disabled = state === "gone";
     if (state === "gone") {
-      tell(this.list.rows.length > 0 ? text.goneText : text.neverThere, true);
+      if (this.isDeleted) tell(text.deletedNote);
+      else tell(this.list.rows.length > 0 ? text.goneText : text.neverThere, true);
+      for (const one of this.element.querySelectorAll("#receiver, #collect")) one.disabled = true;
+      this.roomElement.textContent = this.lifeElement.textContent = "";
+      clearInterval(this.clock);
       this.showEmpty();
     }
   }
@@ -134,6 +138,7 @@ class Inspector {
   takeSettings(settings) {
     this.settings = settings;
     const { pending, limits } = settings;
+    this.counted = settings.newest;
     this.showRoom(pending.notifications);
     this.roomElement.title = text.roomTitle(bytes(pending.bytes), bytes(limits.bytes));
     this.showLife();
@@ -166,7 +171,10 @@ class Inspector {
     if (rows.length === 0) return this.showEmpty();
     if (!isFirst) {
       this.announce(rows.length);
-      this.showRoom(Math.min(this.pending + rows.length, this.settings.limits.notifications));
+      // Those that came before the settings were read are counted there.
+      const fresh = rows.filter((row) => row.id > this.counted).length;
+      this.counted = Math.max(this.counted, rows.at(-1).id);
+      this.showRoom(Math.min(this.pending + fresh, this.settings.limits.notifications));
     }
     this.showEmpty();
     if (this.isFollowing || selected === null) this.followNewest(rows.at(-1));
@@ -231,7 +239,13 @@ class Inspector {
   }
 
   showEmpty() {
-    const isEmpty = this.list.rows.length === 0 && this.settings !== undefined && this.state !== "gone";
+    const hasNone = this.list.rows.length === 0;
+    if (hasNone && this.state === "gone") {
+      this.emptyElement.hidden = false;
+      this.emptyElement.replaceChildren(el("p", {}, this.isDeleted ? text.deletedNote : text.neverThere));
+      return;
+    }
+    const isEmpty = hasNone && this.settings !== undefined && this.state !== "gone";
     this.emptyElement.hidden = !isEmpty;
     if (!isEmpty || this.emptyElement.childElementCount > 0) return;
     const json = '{"hello": "world"}';
@@ -364,6 +378,7 @@ class Inspector {
         "div", { class: "buttons" },
         button(text.deleteButton, () => {
           box.close();
+          this.isDeleted = true;
           this.attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
         }, { class: "danger" }),
         button(text.cancel, () => box.close()),

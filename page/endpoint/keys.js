@@ -11,7 +11,13 @@ export function keyListener(actions) {
     if (event.key.length === 1 && setting("keys") === "off") return;
     const { target } = event;
     if (target.matches("input, textarea, select")) {
-      if (event.key === "Escape") target.blur();
+      if (event.key === "Escape") leave(event);
+      return;
+    }
+    const menu = document.querySelector("details.menu[open]");
+    if (event.key === "Escape" && menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
       return;
     }
     // The browser moves within these, and presses them.
@@ -22,6 +28,17 @@ export function keyListener(actions) {
     event.preventDefault();
     action();
   };
+}
+
+/** Leaves a field, and empties it if it is the filter. Browsers empty a search field too, but do not all say so. */
+function leave(event) {
+  const { target } = event;
+  if (target.type === "search" && target.value !== "") {
+    event.preventDefault();
+    target.value = "";
+    target.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  target.blur();
 }
 
 /** Shows the list of keys. */

@@ -210,7 +210,7 @@ export async function receiver(id, chosen, changed) {
       error.scrollIntoView({ block: "nearest" });
     }
   };
-  const trial = new Trial(id, chosen, changes);
+  const trial = new Trial(id, chosen, changes, () => rest.read());
   const form = el(
     "form", { onsubmit: apply, noValidate: true },
     sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error,

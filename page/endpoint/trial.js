@@ -12,8 +12,10 @@ export class Trial {
   /**
    * @param chosen a notification that can be taken as the request, if any
    * @param changes returns the settings that differ from those in force, or throws
+   * @param others returns `{enabled, subpaths}`
    */
-  constructor(id, chosen, changes) {
+  constructor(id, chosen, changes, others) {
+    this.others = others;
     this.id = id;
     this.chosen = chosen;
     this.changes = changes;
@@ -67,12 +69,20 @@ export class Trial {
     try {
       const { responses, recipes, verify } = this.changes();
       const answer = await endpoint.preview(this.id, { responses, recipes, verify, request: this.request }, signal);
-      if (!signal.aborted) this.output.replaceChildren(...described(answer));
+      if (!signal.aborted) this.output.replaceChildren(...this.checks(), ...described(answer));
     } catch (failure) {
       if (signal.aborted) return;
       const message = failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message;
       this.output.replaceChildren(el("p", { class: "notice bad" }, visible(message)));
     }
+  }
+
+  /** What senders hear instead, as the service looks at rules last. */
+  checks() {
+    const { enabled, subpaths } = this.others();
+    const hasPath = !["", "/"].includes(this.request.path);
+    const warning = !enabled ? text.tryDisabled : hasPath && !subpaths ? text.tryNoSubpaths : null;
+    return warning ? [el("p", { class: "notice warn" }, warning)] : [];
   }
 
   /** Sends the request from this page. The endpoint keeps it like any other. */
