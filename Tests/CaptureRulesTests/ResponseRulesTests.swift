@@ -46,6 +46,16 @@ func faults(_ text: String) throws -> [String] {
         for other in others { #expect(rules.outcome(for: other, positions: [:])?.rule == 1) }
     }
 
+    @Test func `a header field counts in any spelling, and with its first hundred values`() throws {
+        let rules = try rules(
+            #"[{"when": {"header": {"x-kind": "last"}}, "then": {"status": 201}}, {"then": {"status": 202}}]"#)
+        let many = [(String, String)](repeating: ("X-KIND", "first"), count: 99)
+        let hundredth = request(many + [("X_Kind", "last")], json: "{}")
+        #expect(rules.outcome(for: hundredth, positions: [:])?.rule == 0)
+        let beyond = request(many + [("X-Kind", "first"), ("x-kind", "last")], json: "{}")
+        #expect(rules.outcome(for: beyond, positions: [:])?.rule == 1)
+    }
+
     @Test func `a sequence goes on by the position that the store has kept, and repeats its last answer`() throws {
         let rules = try rules(Self.example)
         let sent = request(query: "source=a%20b", [("User-Agent", "curl")], json: #"{"id": 17}"#)

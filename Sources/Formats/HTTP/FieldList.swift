@@ -85,6 +85,9 @@ package struct FieldList: Hashable, Sendable {
         }.map(value(at:))
     }
 
+    /// A name such that all names that count as the same are equal.
+    package static func folded(_ name: some Sequence<UInt8>) -> [UInt8] { name.map(folded) }
+
     private static func folded(_ byte: UInt8) -> UInt8 {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20

@@ -140,5 +140,7 @@ def test_other_methods_unknown_endpoints_and_long_bodies_are_refused(shared, end
     assert shared.call("POST", "/manage/endpoint/%s/preview" % ("x" * 32), '{"request": {}}').status == 404
     answer = shared.call("POST", path, json.dumps({"request": {"body": "x" * (1 << 20)}}))
     assert (answer.status, answer.text) == (413, "413: A body may have no more than 1048576 bytes.")
+    answer = shared.call("POST", path, json.dumps({"request": {"headers": [{"name": "a", "value": ""}] * 20000}}))
+    assert answer.status == 400 and '"request.headers" must have at most 65536 bytes' in answer.text
     answer = shared.call("POST", path, '{"request": {}}', {"Origin": "https://other.example", "Sec-Fetch-Site": "cross-site"})
     assert answer.status == 403

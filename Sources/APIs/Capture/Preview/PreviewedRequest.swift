@@ -104,6 +104,9 @@ struct PreviewedRequest: Sendable {
         return fields
     }
 
+    /// More than the web server accepts of a request by default.
+    private static let fieldBytes = 64 << 10
+
     private static let fieldFault = fault(
         "request.headers",
         "must be a list like [{\"name\": \"Content-Type\", \"value\": \"text/plain\"}], or an object of texts")
@@ -120,5 +123,8 @@ struct PreviewedRequest: Sendable {
             bytes = exact
         }
         fields.append(name: name.utf8, value: bytes)
+        guard fields.byteCount + 4 * fields.count <= fieldBytes else {
+            throw fault("request.headers", "must have at most \(fieldBytes) bytes, with four for each field")
+        }
     }
 }

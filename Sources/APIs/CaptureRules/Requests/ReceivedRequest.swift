@@ -77,6 +77,23 @@ package final class ReceivedRequest {
 
     private lazy var valuesByName = Dictionary(grouping: queryFields.fields, by: \.name).mapValues { $0.map(\.value) }
 
+    /// The values of header fields of a name, compared as `FieldList` does; of many, the first ones. Found by its hash, as rules may
+    /// ask for thousands of names.
+    func headerValues(of name: String) -> [[UInt8]] { headersByName[FieldList.folded(name.utf8)] ?? [] }
+
+    /// The most values of a header field that rules look at.
+    private static let headerValues = 100
+
+    private lazy var headersByName: [[UInt8]: [[UInt8]]] = {
+        var found: [[UInt8]: [[UInt8]]] = [:]
+        for index in 0..<fields.count {
+            let name = FieldList.folded(fields.name(at: index))
+            guard found[name, default: []].count < Self.headerValues else { continue }
+            found[name, default: []].append(Array(fields.value(at: index)))
+        }
+        return found
+    }()
+
     /// Whether this many bytes may still be hashed for placeholders; if so, they are counted.
     func mayHash(_ byteCount: Int) -> Bool {
         hashedBytes += byteCount

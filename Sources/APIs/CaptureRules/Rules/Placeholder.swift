@@ -35,7 +35,7 @@ indirect enum Placeholder: Sendable {
                 return Value(bytes: valueJSON { json in json.value(value) }, isJSON: true)
             }
         case .query(let name): return request.queryValues(of: name).first.map { Value(bytes: $0) }
-        case .header(let name): return request.fields.values(of: name).first.map { Value(bytes: Array($0)) }
+        case .header(let name): return request.headerValues(of: name).first.map { Value(bytes: $0) }
         case .form(let name): return request.formValues(of: name).first.map { Value(bytes: $0) }
         case .body: return Value(bytes: request.body)
         case .hmac(let algorithm, let isHexadecimal, let source):

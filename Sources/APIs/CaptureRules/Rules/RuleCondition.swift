@@ -24,7 +24,7 @@ struct RuleCondition: Sendable {
 
     func holds(for request: ReceivedRequest) -> Bool {
         guard methods.isEmpty || methods.contains(request.method), path?.matches(request.path) ?? true,
-            headers.allSatisfy({ $0.holds(for: request.fields.values(of: $0.name).map(Array.init)) }),
+            headers.allSatisfy({ $0.holds(for: request.headerValues(of: $0.name)) }),
             query.allSatisfy({ $0.holds(for: request.queryValues(of: $0.name)) })
         else { return false }
         if let match, request.firstValue(match) == nil { return false }
