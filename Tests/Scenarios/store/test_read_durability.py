@@ -17,10 +17,11 @@ def wants_checkpoint(service):
         return struct.unpack_from("<Q", file.read(), 8 * 14)[0] > 0
 
 
-def waiting_export(service, output):
+def waiting_export(service, output, errors=None):
     """Starts an export; returns it once it waits for a checkpoint, or `None` if it has ended without that."""
     export = subprocess.Popen(
-        [PROGRAM, "store", "export"], env=environment(service.directory), stdin=subprocess.DEVNULL, stdout=output)
+        [PROGRAM, "store", "export"], env=environment(service.directory), stdin=subprocess.DEVNULL, stdout=output,
+        stderr=errors)
     wait_for(lambda: wants_checkpoint(service) or export.poll() is not None)
     if export.poll() is None:
         return export
@@ -60,10 +61,7 @@ def test_an_export_fails_when_what_it_has_read_cannot_become_durable(serve, faul
             syncs = faults.journal.syncs
             post = pool.submit(service.hook, endpoint, "x")
             wait_for(lambda: faults.journal.syncs > syncs)
-            export = subprocess.Popen(
-                [PROGRAM, "store", "export"], env=environment(service.directory), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            wait_for(lambda: wants_checkpoint(service))
+            export = wait_for(lambda: waiting_export(service, subprocess.PIPE, subprocess.PIPE))
             faults.journal.syncs_until_failure = faults.store.syncs_until_failure = 1
         post.result(20)
         output, errors = export.communicate(timeout=40)
