@@ -115,7 +115,7 @@ class Campaign:
         started = time.monotonic()
         function(*arguments)
         self.times["load"] += time.monotonic() - started
-        expectations = Expectations(run.history, self.waits)
+        expectations = Expectations(run.history, self.waits, run.reboots)
         for fault in expectations.faults[:5]:
             self.fail(None, run.run_name, "", [fault])
         recording = Recording(run.log, run.base, run.inodes, self.forgotten, run.reboots)

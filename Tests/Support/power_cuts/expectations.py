@@ -50,10 +50,11 @@ class Source:
     def highest_shown(self, time):
         return max((number for end, number in self.views if end <= time), default=0)
 
-    def compare(self, found, time, what, kept):
+    def compare(self, found, time, what, kept, reboots=()):
         """The faults of the items that a store has after a power cut.
 
-        - kept: the time up to which all must be there: that of the cut, or an earlier one"""
+        - kept: the time up to which all must be there: that of the cut, or an earlier one
+        - reboots: when the machine was started again, which may have taken back what came before"""
         numbers = {}
         for number, text in found:
             name = name_of(text)
@@ -76,7 +77,6 @@ class Source:
         for name, number in numbers.items():
             if name in taken or number <= must_be_gone:
                 yield "back: %s has %s (number %s) again, which was removed" % (what, name, number)
-        highest = max(numbers.values(), default=0)
         for name, item in self.missing(numbers, time):
             if item.acknowledged <= kept:
                 yield "lost: %s lacks %s (number %s), which was acknowledged %s before" % (
@@ -84,8 +84,13 @@ class Source:
             elif item.shown <= kept:
                 yield "shown and lost: %s lacks %s (number %s), which a reader was shown %s before" % (
                     what, name, item.number, ago(time, item.shown))
-            elif item.shown <= time and item.number < highest:
+            elif item.shown <= time and item.number < (highest := self.highest(numbers, item, reboots)):
                 yield "hole: %s has number %d, but lacks %s (number %d), which came before" % (what, highest, name, item.number)
+
+    def highest(self, numbers, item, reboots):
+        """The highest number of what is present and was sent before the machine was started again after an item was sent."""
+        end = min((reboot for reboot in reboots if reboot > item.start), default=NEVER)
+        return max((number for name, number in numbers.items() if self.items[name].start < end), default=0)
 
     def missing(self, present, time):
         """The items that are not present, although no call may have removed them."""
@@ -112,8 +117,10 @@ class Expectations:
     - waits: whether answers wait for the disk. If they do not, a power cut takes back the last changes, but leaves all that
       the store had before the run"""
 
-    def __init__(self, history, waits=True):
+    def __init__(self, history, waits=True, reboots=()):
         self.waits = waits
+        # With answers that wait for the disk, a start of the machine takes back nothing.
+        self.reboots = () if waits else tuple(reboots)
         self.faults, self.full_since = [], history.full_since
         self.endpoints, self.queues = defaultdict(Source), defaultdict(Source)
         # (call, number) of each call that moves a client's cursor.
@@ -231,7 +238,7 @@ class Expectations:
                 if queue.is_known(kept):
                     yield "lost: queue %s" % name
                 continue
-            yield from queue.compare(content.messages[name], time, "queue " + name, kept)
+            yield from queue.compare(content.messages[name], time, "queue " + name, kept, self.reboots)
             if content.currents[name] < queue.highest_shown(kept):
                 yield "shown and lost: queue %s is at %d, and %d was shown" % (name, content.currents[name], queue.highest_shown(kept))
 
@@ -244,7 +251,7 @@ class Expectations:
             elif any(call.done <= kept for call in endpoint.deletions):
                 yield "back: endpoint %s, which was deleted" % name
             else:
-                yield from endpoint.compare(found, time, "endpoint " + name, kept)
+                yield from endpoint.compare(found, time, "endpoint " + name, kept, self.reboots)
 
     def compare_events(self, content, time, kept):
         for event, acknowledged in self.events.items():
