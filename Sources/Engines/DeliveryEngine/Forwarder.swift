@@ -79,7 +79,9 @@ package final class Forwarder {
         if !running.isEmpty, let due = multi.dueMicroseconds {
             times.append(due - SystemClock.bootTimeMicroseconds())
         }
-        if !isDraining, let nextDue { times.append(nextDue.microseconds - now().steady.microseconds) }
+        if !isDraining, !room.isExhausted, let nextDue {
+            times.append(nextDue.microseconds - now().steady.microseconds)
+        }
         return times.min().map { Int((max(0, $0) + 999) / 1000) }
     }
 
