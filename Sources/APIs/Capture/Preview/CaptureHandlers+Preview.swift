@@ -60,6 +60,14 @@ extension CaptureHandlers {
         guard case .object(let members) = json else {
             throw ConfigurationError(reason: "The body must be an object like {\"request\": {\"body\": \"text\"}}.")
         }
+        func isKnown(_ name: String) -> Bool {
+            name == "request" || ReceiverSettings.members.contains(name.lowercased())
+        }
+        if let other = members.first(where: { !isKnown($0.name) }) {
+            let known = (ReceiverSettings.members + ["request"]).joined(separator: ", ")
+            throw ConfigurationError(
+                reason: "The member \"\(other.name.shortened(to: 64))\" is not known; known are \(known).")
+        }
         return (members, json["request"])
     }
 }
