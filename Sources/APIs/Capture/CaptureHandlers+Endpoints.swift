@@ -62,8 +62,8 @@ extension CaptureHandlers {
         var configuration: Configuration
         let moment = now()
         do throws(ConfigurationError) {
-            configuration = try Configuration(parsing: body, httpsOnly: permissions.forwardsHTTPSOnly)
-            try configuration.check(permissions, limits, at: moment)
+            configuration = try Configuration(parsing: body)
+            try configuration.check(permissions, urls, limits, at: moment)
         } catch {
             store.count(.configurationRefused)
             return .whole(.text(.badRequest, error.reason))

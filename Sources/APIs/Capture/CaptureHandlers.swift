@@ -10,6 +10,7 @@ package final class CaptureHandlers {
     let store: any CaptureStore
     let limits: CaptureLimits
     let permissions: CapturePermissions
+    let urls: any URLRules
     let installation: Installation
     let webhookURL: String
     let bodyLimit: Int
@@ -22,18 +23,21 @@ package final class CaptureHandlers {
     let matching = MatchingTime()
 
     /// - Parameters:
+    ///   - urls: decides to which URLs notifications may be sent on.
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
     ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
     ///   - sealing: encrypts the secrets of endpoints.
     ///   - background: reads and checks bodies that take long.
     package init(
         store: any CaptureStore, limits: CaptureLimits, permissions: CapturePermissions = CapturePermissions(),
-        installation: Installation, webhookURL: String, bodyLimit: Int, sealing: Sealing,
-        background: any Background = NoBackground(), now: @escaping () -> Moment, random: any RandomNumberGenerator
+        urls: any URLRules = AddressGuard(), installation: Installation, webhookURL: String, bodyLimit: Int,
+        sealing: Sealing, background: any Background = NoBackground(), now: @escaping () -> Moment,
+        random: any RandomNumberGenerator
     ) {
         self.store = store
         self.limits = limits
         self.permissions = permissions
+        self.urls = urls
         self.installation = installation
         self.webhookURL = webhookURL
         self.bodyLimit = bodyLimit

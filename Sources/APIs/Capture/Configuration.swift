@@ -1,4 +1,5 @@
 internal import CaptureRules
+internal import Delivery
 internal import Encodings
 internal import HTTP
 internal import JSON
@@ -78,8 +79,7 @@ extension Configuration {
     /// Reads `{"enabled": bool}` and the optional members. As in the original, letter case in names does not matter and other
     /// members are ignored. A text or number that means yes is read as true; any other value that is not a Boolean is
     /// refused. `null` stands for the value that a new endpoint has.
-    /// - Parameter httpsOnly: whether the URLs of forwards must have `https://`.
-    package init(parsing body: [UInt8], httpsOnly: Bool = false) throws(ConfigurationError) {
+    package init(parsing body: [UInt8]) throws(ConfigurationError) {
         let json: JSON
         do throws(JSONError) {
             json = try JSON(parsing: jsonText(body) ?? body)
@@ -110,7 +110,7 @@ extension Configuration {
         expiry = try member("expires").map(Self.expiry)
         deliveryHeader = try member("delivery_header").map(Self.deliveryHeader)
         forwards = try member("forwards").map { value throws(ConfigurationError) in
-            try forwardURLs(value, member: "forwards", httpsOnly: httpsOnly)
+            try ForwardURLs(value, member: "forwards").urls
         }
     }
 
@@ -165,8 +165,10 @@ extension Configuration {
     private static let mostSeconds = 100 * 365.25 * 86_400
 
     /// Checks what the installation allows.
-    func check(_ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment) throws(ConfigurationError)
-    {
+    /// - Parameter urls: decides which URLs may be those of forwards.
+    func check(
+        _ permissions: CapturePermissions, _ urls: any URLRules, _ limits: CaptureLimits, at moment: Moment
+    ) throws(ConfigurationError) {
         if isPinned == true, !permissions.allowsPins {
             throw ConfigurationError(
                 reason: "The member \"pinned\" cannot be true: the operator has not set ALLOW_PINNED_ENDPOINTS.")
@@ -175,6 +177,7 @@ extension Configuration {
             throw ConfigurationError(
                 reason: "The member \"forwards\" cannot be set: the operator has not set ENDPOINT_FORWARDING.")
         }
+        if let forwards { try ForwardURLs(forwards, member: "forwards").check(urls) }
         guard let seconds = expiry?.secondsLeft(at: moment) else { return }
         guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
         guard seconds <= Self.mostSeconds else {

@@ -61,9 +61,8 @@ extension Endpoint {
 package struct CapturePermissions: Equatable, Sendable {
     package var allowsNames = false
     package var allowsPins = false
-    /// Whether notifications may be sent on to other addresses, and to those with `https://` alone.
+    /// Whether notifications may be sent on to other addresses.
     package var allowsForwarding = false
-    package var forwardsHTTPSOnly = false
 
     package init(allowsNames: Bool = false, allowsPins: Bool = false, allowsForwarding: Bool = false) {
         self.allowsNames = allowsNames

@@ -265,9 +265,13 @@ def test_private_addresses_are_not_called(forwarding, receiver):
     service = forwarding(DELIVERY_ALLOW_SUBNETS="127.0.0.9/32")
     endpoint = service.create()
     service.hook(endpoint, "x")
-    service.forward(endpoint, [1], [receiver.url("/guarded"), receiver.url("/guarded", host="localhost"), "http://169.254.169.254/"])
-    for done in service.wait_over(endpoint):
-        assert (done["state"], done["error"]) == ("failed", "blocked_ip") and "may not be called" in done["reason"]
+    for url in (receiver.url("/guarded"), "http://169.254.169.254/"):
+        answer = service.begin_forwards(endpoint, [1], ["http://a.test/", url])
+        assert answer.status == 400 and "urls[1]: the address" in answer.text and "DELIVERY_ALLOW_SUBNETS" in answer.text
+    # A name has its address when it is called.
+    service.forward(endpoint, [1], [receiver.url("/guarded", host="localhost")])
+    (done,) = service.wait_over(endpoint)
+    assert (done["state"], done["error"]) == ("failed", "blocked_ip") and "may not be called" in done["reason"]
     assert not receiver.arrivals("/guarded")
 
 

@@ -168,6 +168,10 @@ def test_wrong_settings_are_refused_with_their_reason(forwarding):
         (["http://a.test/", "mailto:a@b"], "forwards[1]: the URL must begin with http:// or https://"),
         (["http://u@a.test/"], "forwards[0]: the URL must not have a user name or password"),
         (["http://a.test/%d" % n for n in range(11)], "at most 10 URLs"),
+        (["http://a.test/", "http://a.test/"], "forwards[1]: the URL is in the list already"),
+        (["http://a.test:0/"], "forwards[0]: the port"),
+        (["http://a.test/", "http://169.254.169.254/x"], "forwards[1]: the address 169.254.169.254 is in 169.254.0.0/16"),
+        (["http://[fe80::1]/"], "forwards[0]: the address fe80::1 is in fe80::/10"),
     ):
         answer = service.configure(endpoint, enabled=True, forwards=value)
         assert answer.status == 400 and reason in answer.text, answer.text

@@ -27,7 +27,7 @@ extension CaptureHandlers {
         do throws(BodyRefusal) {
             let body = try Notification.decompressed(request, limit: configurationLimit)
             do throws(ConfigurationError) {
-                wish = try ForwardRequest(parsing: body, httpsOnly: permissions.forwardsHTTPSOnly)
+                wish = try ForwardRequest(parsing: body, urls)
             } catch {
                 return .whole(.text(.badRequest, error.reason))
             }

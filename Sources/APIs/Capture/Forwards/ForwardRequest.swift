@@ -10,7 +10,7 @@ struct ForwardRequest: Equatable {
     let urls: [String]
 
     /// Reads `{"notifications": [1, 2], "urls": ["https://…"]}`.
-    init(parsing body: [UInt8], httpsOnly: Bool) throws(ConfigurationError) {
+    init(parsing body: [UInt8], _ rules: any URLRules) throws(ConfigurationError) {
         guard let json = try? JSON(parsing: jsonText(body) ?? body), case .object(let members) = json else {
             throw ConfigurationError(
                 reason: "The body must be a JSON object like {\"notifications\": [1], \"urls\": [\"https://…\"]}.")
@@ -21,8 +21,10 @@ struct ForwardRequest: Equatable {
         }
         notifications = try Self.numbers(json["notifications"])
         guard let urls = json["urls"] else { throw ConfigurationError(reason: "The member \"urls\" is missing.") }
-        self.urls = try forwardURLs(urls, member: "urls", httpsOnly: httpsOnly)
-        guard !self.urls.isEmpty else { throw ConfigurationError(reason: "The member \"urls\" must not be empty.") }
+        let list = try ForwardURLs(urls, member: "urls")
+        guard !list.urls.isEmpty else { throw ConfigurationError(reason: "The member \"urls\" must not be empty.") }
+        try list.check(rules)
+        self.urls = list.urls
     }
 
     private static func numbers(_ json: JSON?) throws(ConfigurationError) -> [UInt64] {
@@ -41,29 +43,4 @@ struct ForwardRequest: Equatable {
         }
         return numbers
     }
-}
-
-/// Reads a list of URLs to which notifications may be sent on. `null` stands for an empty one.
-func forwardURLs(_ json: JSON, member: String, httpsOnly: Bool) throws(ConfigurationError) -> [String] {
-    if json == .null { return [] }
-    let texts = json.array?.map(\.string)
-    guard let texts, texts.count <= ForwardLimits.urls, !texts.contains(nil) else {
-        throw ConfigurationError(
-            reason: "The member \"\(member)\" must be a list of at most \(ForwardLimits.urls) URLs.")
-    }
-    let urls = texts.compactMap { $0 }
-    var seen: Set<String> = []
-    for (index, url) in urls.enumerated() {
-        func fault(_ reason: String) -> ConfigurationError {
-            ConfigurationError(reason: "\(member)[\(index)]: \(reason).")
-        }
-        guard url.utf8.count <= ForwardLimits.urlBytes else {
-            throw fault("the URL has \(url.utf8.count) bytes; at most \(ForwardLimits.urlBytes) are allowed")
-        }
-        do throws(TargetURL.Problem) { _ = try TargetURL(url, httpsOnly: httpsOnly) } catch {
-            throw fault(error.description)
-        }
-        guard seen.insert(url).inserted else { throw fault("the URL is in the list already") }
-    }
-    return urls
 }

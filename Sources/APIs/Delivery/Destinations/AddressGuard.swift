@@ -3,7 +3,7 @@ package import Values
 /// Decides which addresses may be called: public addresses of the Internet, and the networks that an operator has allowed.
 ///
 /// Without it, a user who may set a target URL could reach services that only this machine and its network can reach.
-package struct AddressGuard: Sendable {
+package struct AddressGuard: URLRules, Sendable {
     private let allowed: [IPNetwork]
 
     /// - Parameter allowed: DELIVERY_ALLOW_SUBNETS.
@@ -26,6 +26,8 @@ package struct AddressGuard: Sendable {
             return error.description
         }
     }
+
+    package func fault(_ url: String) -> String? { fault(ofURL: url) }
 
     private func refusingNetwork(of address: IPAddress) -> IPNetwork? {
         if allowed.contains(where: { $0.contains(address) }) { return nil }

@@ -91,7 +91,8 @@ struct PacificaTakeover {
         self.settings = settings
         now = store.clock.now().wall
         takeover = PacificaSubscriptions(
-            settings: settings.events, urls: EventTargets(settings), sealing: sealing, now: now)
+            settings: settings.events, urls: AddressGuard(allowing: settings.allowedSubnets), sealing: sealing, now: now
+        )
         oldest = now.adding(seconds: -settings.webhookRetentionSeconds)
     }
 

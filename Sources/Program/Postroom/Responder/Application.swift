@@ -53,6 +53,7 @@ final class Application: Service {
         siteGuard = SiteGuard(settings)
         capture = CaptureHandlers(
             store: store.capture, limits: settings.limits, permissions: settings.capturePermissions,
+            urls: TargetChecking(settings, lookups, httpsOnly: settings.webhooksAreHTTPSOnly),
             installation: Installation(
                 version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),

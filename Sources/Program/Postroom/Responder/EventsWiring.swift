@@ -25,12 +25,3 @@ extension EventHandlers {
             })
     }
 }
-
-/// Decides which URLs imported subscriptions may have. Names are not looked up.
-struct EventTargets: URLRules {
-    private let addresses: AddressGuard
-
-    init(_ settings: Settings) { addresses = AddressGuard(allowing: settings.allowedSubnets) }
-
-    func fault(_ url: String) -> String? { addresses.fault(ofURL: url) }
-}

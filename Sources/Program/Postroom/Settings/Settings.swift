@@ -176,7 +176,6 @@ extension Settings {
         }
         readEvents(environment, &faults)
         limits.pendingForwards = capturePermissions.allowsForwarding ? ForwardLimits.pendingPerEndpoint : 0
-        capturePermissions.forwardsHTTPSOnly = webhooksAreHTTPSOnly
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader
