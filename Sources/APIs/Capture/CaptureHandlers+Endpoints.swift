@@ -63,7 +63,7 @@ extension CaptureHandlers {
         let moment = now()
         do throws(ConfigurationError) {
             configuration = try Configuration(parsing: body)
-            try configuration.check(permissions, urls, limits, at: moment)
+            try configuration.check(permissions, limits, at: moment)
         } catch {
             store.count(.configurationRefused)
             return .whole(.text(.badRequest, error.reason))
@@ -71,6 +71,10 @@ extension CaptureHandlers {
         guard let id = Endpoint.ID(inURL: text) else {
             store.count(.configurationRefused)
             return .whole(unknown(text))
+        }
+        if let error = try await fault(ofForwards: configuration.forwards ?? [], at: id, moment) {
+            store.count(.configurationRefused)
+            return .whole(.text(.badRequest, error.reason))
         }
         let members = configuration.receiverMembers
         let receiver = members.isEmpty ? nil : try await store.receiver(of: id, at: moment, limits)
@@ -86,6 +90,25 @@ extension CaptureHandlers {
         }
         store.count(.configured)
         return try await context.committed(Response(.noContent))
+    }
+
+    /// What is wrong with the URLs of standing forwards. Those that the endpoint has already are not checked again, so that a
+    /// PUT can send back what a GET has shown.
+    private func fault(
+        ofForwards forwards: [String], at id: Endpoint.ID, _ moment: Moment
+    ) async throws(StoreFailure) -> ConfigurationError? {
+        guard !forwards.isEmpty else { return nil }
+        let known = Set(try await store.forwarding(of: id, at: moment, limits)?.urls ?? [])
+        guard permissions.allowsForwarding || known.isSuperset(of: forwards) else {
+            return ConfigurationError(
+                reason: "The member \"forwards\" cannot be set: the operator has not set ENDPOINT_FORWARDING.")
+        }
+        do throws(ConfigurationError) {
+            try ForwardURLs(forwards, member: "forwards").check(urls, except: known)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     func delete(_ text: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {

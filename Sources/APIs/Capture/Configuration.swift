@@ -1,5 +1,4 @@
 internal import CaptureRules
-internal import Delivery
 internal import Encodings
 internal import HTTP
 internal import JSON
@@ -165,19 +164,12 @@ extension Configuration {
     private static let mostSeconds = 100 * 365.25 * 86_400
 
     /// Checks what the installation allows.
-    /// - Parameter urls: decides which URLs may be those of forwards.
-    func check(
-        _ permissions: CapturePermissions, _ urls: any URLRules, _ limits: CaptureLimits, at moment: Moment
-    ) throws(ConfigurationError) {
+    func check(_ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment) throws(ConfigurationError)
+    {
         if isPinned == true, !permissions.allowsPins {
             throw ConfigurationError(
                 reason: "The member \"pinned\" cannot be true: the operator has not set ALLOW_PINNED_ENDPOINTS.")
         }
-        if let forwards, !forwards.isEmpty, !permissions.allowsForwarding {
-            throw ConfigurationError(
-                reason: "The member \"forwards\" cannot be set: the operator has not set ENDPOINT_FORWARDING.")
-        }
-        if let forwards { try ForwardURLs(forwards, member: "forwards").check(urls) }
         guard let seconds = expiry?.secondsLeft(at: moment) else { return }
         guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
         guard seconds <= Self.mostSeconds else {

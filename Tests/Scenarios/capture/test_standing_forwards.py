@@ -190,12 +190,31 @@ def test_forwards_that_are_turned_off_wait_until_they_are_turned_on_again(forwar
     service.start()
     service.hook(endpoint, "not sent on")
     assert settings(service, endpoint)["forwards"] == [receiver.url("/wait")] and settings(service, endpoint)["forwarding"] is False
+    # What is shown can be sent back. A URL can be taken away, and none can be added.
+    shown = settings(service, endpoint)
+    assert service.configure(endpoint, **shown).status == 204 and settings(service, endpoint)["forwards"] == shown["forwards"]
+    answer = service.configure(endpoint, enabled=True, forwards=[*shown["forwards"], receiver.url("/other")])
+    assert answer.status == 400 and "ENDPOINT_FORWARDING" in answer.text
     service.stop()
     assert len(receiver.arrivals("/wait")) == before
     service.settings["ENDPOINT_FORWARDING"] = "true"
     service.start()
     assert [f["state"] for f in service.wait_over(endpoint)] == ["delivered"]
     assert "not sent on" not in bodies(receiver, "/wait")
+
+
+def test_urls_that_are_set_can_be_sent_back_when_the_rules_have_changed(forwarding):
+    service = forwarding()
+    endpoint = service.standing(service.create(), "http://127.0.0.1:9/one", "http://127.0.0.1:9/two")
+    service.stop()
+    service.settings["DELIVERY_ALLOW_SUBNETS"] = "10.0.0.0/8"
+    service.settings["ENDPOINT_FORWARDING"] = "false"
+    service.start()
+    shown = settings(service, endpoint)
+    assert service.configure(endpoint, **shown).status == 204
+    assert service.configure(endpoint, enabled=True, forwards=shown["forwards"][1:]).status == 204
+    assert settings(service, endpoint)["forwards"] == ["http://127.0.0.1:9/two"]
+    assert service.configure(endpoint, **shown).status == 400
 
 
 # ---------------------------------------------------------------- the store
