@@ -103,12 +103,8 @@ extension CaptureHandlers {
             return ConfigurationError(
                 reason: "The member \"forwards\" cannot be set: the operator has not set ENDPOINT_FORWARDING.")
         }
-        do throws(ConfigurationError) {
-            try ForwardURLs(forwards, member: "forwards").check(urls, except: known)
-            return nil
-        } catch {
-            return error
-        }
+        let fault = ForwardURLs(forwards, member: "forwards").fault(urls, except: known)
+        return fault.map { ConfigurationError(reason: "\($0).") }
     }
 
     func delete(_ text: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {

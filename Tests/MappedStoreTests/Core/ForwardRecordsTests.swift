@@ -26,8 +26,19 @@ import Values
         ]
     }
 
+    /// The record cut anywhere, and with any bit of another value.
+    private func damaged(_ bytes: [UInt8]) -> [[UInt8]] {
+        let cut = bytes.indices.map { Array(bytes.prefix($0)) }
+        let flipped = (0..<8 * bytes.count).map { bit in
+            var bytes = bytes
+            bytes[bit / 8] ^= 1 << (bit % 8)
+            return bytes
+        }
+        return cut + flipped
+    }
+
     @Test(arguments: Forward.State.allCases)
-    func `a forward is read back, and cut ones are not`(state: Forward.State) {
+    func `a forward is read back, and damaged ones are not`(state: Forward.State) {
         let key = OwnedNumber(7, 301)
         for last in results() {
             let forward = forward(state, last)
@@ -35,10 +46,10 @@ import Values
             #expect(unsafe ForwardRecord.decode(bytes.span.bytes, at: key) == forward)
             // It is not one of the group of another number.
             #expect(unsafe ForwardRecord.decode(bytes.span.bytes, at: OwnedNumber(7, 303)) == nil)
-            let head = bytes.count - (last?.response.count ?? 0)
-            for count in 0..<head {
-                #expect(unsafe ForwardRecord.decode(Array(bytes.prefix(count)).span.bytes, at: key) == nil)
-            }
+            for damaged in damaged(bytes) { #expect(unsafe ForwardRecord.decode(damaged.span.bytes, at: key) == nil) }
+            // As it was stored before it had a checksum.
+            let former = [1] + bytes.dropFirst().dropLast(4)
+            #expect(unsafe ForwardRecord.decode(former.span.bytes, at: key) == forward)
         }
     }
 
@@ -50,9 +61,9 @@ import Values
             forwarding.urls = urls
             let bytes = ForwardingRecord.encode(forwarding)
             #expect(unsafe ForwardingRecord.decode(bytes.span.bytes, at: 7) == forwarding)
-            for count in bytes.indices {
-                #expect(unsafe ForwardingRecord.decode(Array(bytes.prefix(count)).span.bytes, at: 7) == nil)
-            }
+            for damaged in damaged(bytes) { #expect(unsafe ForwardingRecord.decode(damaged.span.bytes, at: 7) == nil) }
+            let former = [1] + bytes.dropFirst().dropLast(4)
+            #expect(unsafe ForwardingRecord.decode(former.span.bytes, at: 7) == forwarding)
         }
     }
 

@@ -23,7 +23,7 @@ struct ForwardRequest: Equatable {
         guard let urls = json["urls"] else { throw ConfigurationError(reason: "The member \"urls\" is missing.") }
         let list = try ForwardURLs(urls, member: "urls")
         guard !list.urls.isEmpty else { throw ConfigurationError(reason: "The member \"urls\" must not be empty.") }
-        try list.check(rules)
+        if let fault = list.fault(rules) { throw ConfigurationError(reason: "\(fault).") }
         self.urls = list.urls
     }
 

@@ -1,13 +1,13 @@
-internal import Delivery
+package import Delivery
 internal import JSON
 
 /// URLs to which notifications may be sent on.
-struct ForwardURLs: Equatable, Sendable {
-    let urls: [String]
+package struct ForwardURLs: Equatable, Sendable {
+    package let urls: [String]
     /// The member of a client's request that has them.
     private let member: String
 
-    init(_ urls: [String], member: String) {
+    package init(_ urls: [String], member: String) {
         self.urls = urls
         self.member = member
     }
@@ -22,20 +22,25 @@ struct ForwardURLs: Equatable, Sendable {
         self.init(texts.compactMap { $0 }, member: member)
     }
 
-    /// Refuses URLs that are too long or repeated, and those that can never be called.
+    /// The first URL that is too long, repeated, or can never be called, with the reason; `nil` if there is none.
     /// - Parameter known: URLs that were accepted before, whatever the rules say now.
-    func check(_ rules: any URLRules, except known: Set<String> = []) throws(ConfigurationError) {
+    package func fault(_ rules: any URLRules, except known: Set<String> = []) -> String? {
+        guard urls.count <= ForwardLimits.urls else {
+            return "\(member): there are \(urls.count) URLs; at most \(ForwardLimits.urls) are allowed"
+        }
         var seen: Set<String> = []
         for (index, url) in urls.enumerated() {
-            var fault: String?
-            if url.utf8.count > ForwardLimits.urlBytes {
-                fault = "the URL has \(url.utf8.count) bytes; at most \(ForwardLimits.urlBytes) are allowed"
-            } else if !seen.insert(url).inserted {
-                fault = "the URL is in the list already"
-            } else if !known.contains(url) {
-                fault = rules.fault(url)
-            }
-            if let fault { throw ConfigurationError(reason: "\(member)[\(index)]: \(fault).") }
+            var fault = known.contains(url) ? nil : Self.fault(of: url, rules)
+            if !seen.insert(url).inserted { fault = "the URL is in the list already" }
+            if let fault { return "\(member)[\(index)]: \(fault)" }
         }
+        return nil
+    }
+
+    package static func fault(of url: String, _ rules: any URLRules) -> String? {
+        guard url.utf8.count <= ForwardLimits.urlBytes else {
+            return "the URL has \(url.utf8.count) bytes; at most \(ForwardLimits.urlBytes) are allowed"
+        }
+        return rules.fault(url)
     }
 }

@@ -6,6 +6,16 @@ package protocol URLRules {
     func fault(_ url: String) -> String?
 }
 
+/// Accepts every URL that can be parsed, whatever an installation allows.
+package struct ParsedURLs: URLRules {
+    package init() {}
+
+    package func fault(_ url: String) -> String? {
+        do throws(TargetURL.Problem) { _ = try TargetURL(url) } catch { return error.description }
+        return nil
+    }
+}
+
 /// Also decides whether a URL leads to an address that may be called.
 package protocol URLChecking: URLRules {
     /// Why the addresses of the URL's host may not be called, as the rest of a sentence; `nil` if they may, or if none is

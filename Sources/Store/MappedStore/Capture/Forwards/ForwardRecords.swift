@@ -73,11 +73,27 @@ extension ForwardLane {
     }
 }
 
+/// The checksum at the end of a record that has URLs: a damaged one may be that of somebody else.
+private enum ForwardSeal {
+    static let version: UInt8 = 2
+    /// The version of records without a checksum.
+    private static let unsealedVersion: UInt8 = 1
+
+    /// What follows the version, without the checksum; `nil` if the record is damaged.
+    static func content(of span: RawSpan) -> ByteReader? {
+        var bytes = copy(span)
+        switch bytes.first {
+        case version where isIntact(bytes): bytes.removeLast(4)
+        case unsealedVersion: break
+        default: return nil
+        }
+        return ByteReader(Array(bytes.dropFirst()))
+    }
+}
+
 /// A forward as it is stored under its endpoint's number and its own.
 enum ForwardRecord: TableRecord {
     static let name = "the record of a forward"
-
-    private static let version: UInt8 = 1
 
     private struct Flags: OptionSet {
         let rawValue: UInt8
@@ -97,7 +113,7 @@ enum ForwardRecord: TableRecord {
         if forward.state == .delivered { flags.insert(.isDelivered) }
         if forward.state == .failed { flags.insert(.isFailed) }
         if forward.last != nil { flags.insert(.hasResult) }
-        writer.byte(version)
+        writer.byte(ForwardSeal.version)
         writer.byte(flags.rawValue)
         writer.number(forward.notification)
         writer.number(forward.group.lowerBound)
@@ -114,12 +130,12 @@ enum ForwardRecord: TableRecord {
             writer.fixed(last.at.microseconds)
             writer.rest(last.response)
         }
+        writer.seal()
         return writer.bytes
     }
 
     static func decode(_ span: RawSpan, at key: OwnedNumber) -> Forward? {
-        var reader = ByteReader(span)
-        guard reader.byte() == version, let bits = reader.byte(), bits <= Flags.known,
+        guard var reader = ForwardSeal.content(of: span), let bits = reader.byte(), bits <= Flags.known,
             let notification = reader.number(), let first = reader.number(), let count = reader.number(),
             let created = reader.time(), let attempts = reader.number(), attempts < 1 << 32, let due = reader.time(),
             let url = reader.text(), first <= key.number, count <= 1 << 20, first < 1 << 62, key.number < first + count
@@ -161,11 +177,9 @@ enum ForwardRecord: TableRecord {
 struct ForwardingRecord: TableRecord {
     static let name = "the record of an endpoint's forwards"
 
-    private static let version: UInt8 = 1
-
     static func encode(_ forwarding: Forwarding) -> [UInt8] {
         var writer = ByteWriter(reserving: 64)
-        writer.byte(version)
+        writer.byte(ForwardSeal.version)
         for number in [
             forwarding.next, forwarding.pending, forwarding.bytes, forwarding.count, forwarding.missed,
             UInt64(forwarding.urls.count),
@@ -173,14 +187,14 @@ struct ForwardingRecord: TableRecord {
             writer.number(number)
         }
         for url in forwarding.urls { writer.counted(url.utf8) }
+        writer.seal()
         return writer.bytes
     }
 
     static func decode(_ span: RawSpan, at endpoint: UInt64) -> Forwarding? {
-        var reader = ByteReader(span)
         var forwarding = Forwarding()
         // Bounded so that increments cannot overflow.
-        guard reader.byte() == version, let next = reader.number(), (1..<1 << 62).contains(next),
+        guard var reader = ForwardSeal.content(of: span), let next = reader.number(), (1..<1 << 62).contains(next),
             let pending = reader.number(), let bytes = reader.number(), bytes < 1 << 62,
             let count = reader.number(), count < 1 << 62, let missed = reader.number(), missed < 1 << 62,
             let urls = reader.number(), pending <= count

@@ -102,6 +102,7 @@ extension EndpointImporter {
             guard let url = url.string else { throw line.fault("\"forwards\" has something else than texts") }
             forwarding.urls.append(url)
         }
+        if let fault = ForwardURLs(forwarding.urls, member: "forwards").fault(ParsedURLs()) { throw line.fault(fault) }
         forwarding.next = try line.count("nextForward")
         guard (1..<1 << 52).contains(forwarding.next) else { throw line.fault("\"nextForward\" is out of range") }
         forwarding.missed = line.json["missedForwards"] == nil ? 0 : try line.count("missedForwards")
@@ -129,16 +130,18 @@ extension EndpointImporter {
     mutating func forward(_ line: ImportLine) throws(ImportError) {
         let endpoint = try owner(line)
         let (number, first, count) = (try line.count("id"), try line.count("first"), try line.count("together"))
-        guard first >= 1, first <= number, number < forwarding.next, count <= 1 << 20, number < first + count else {
+        guard first >= 1, first <= number, number < forwarding.next, count <= ForwardLimits.urls, number < first + count
+        else {
             throw line.fault("\"id\", \"first\" and \"together\" do not fit")
         }
+        let url = try line.text("url")
+        if let fault = ForwardURLs.fault(of: url, ParsedURLs()) { throw line.fault("\"url\": \(fault)") }
         guard let state = Forward.State(rawValue: try line.text("state")) else {
             throw line.fault("\"state\" is not the state of a forward")
         }
         var forward = Forward(
-            number: number, notification: try line.count("notification"), url: try line.text("url"),
-            isStanding: try line.bool("standing"), group: first..<first + count,
-            created: try line.time("forwardedAt"),
+            number: number, notification: try line.count("notification"), url: url,
+            isStanding: try line.bool("standing"), group: first..<first + count, created: try line.time("forwardedAt"),
             due: state == .pending ? steady(try line.time("due")) : moment.steady)
         forward.state = state
         let attempts = try line.count("attempts")
@@ -147,6 +150,9 @@ extension EndpointImporter {
         forward.last = try result(line)
         forwarding.count += 1
         if state == .pending { forwarding.pending += 1 }
+        guard forwarding.pending <= ForwardLimits.pendingPerEndpoint else {
+            throw line.fault("more than \(ForwardLimits.pendingPerEndpoint) forwards of the endpoint are pending")
+        }
         let isKept = try line.write { [forward] (transaction) throws(LMDBError) in
             let content = OwnedNumber(endpoint, first)
             let isThere = try store.tables.forwardContents.table.contains(content, in: transaction)
