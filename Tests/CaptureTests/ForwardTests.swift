@@ -99,65 +99,91 @@ import Values
 
     // MARK: Shares
 
-    private func lane(_ endpoint: UInt64, _ target: UInt64) -> ForwardLane {
-        ForwardLane(endpoint: endpoint, target: target)
+    /// A lane to a host of its own.
+    private func target(_ endpoint: UInt64, _ number: UInt64, host: String? = nil) -> ForwardTarget {
+        ForwardTarget(
+            lane: ForwardLane(endpoint: endpoint, target: number), host: host ?? "\(endpoint).\(number).test")
     }
 
     @Test func `a target has few attempts in flight, and the endpoint with the fewest is next`() {
         var room = ForwardRoom()
         for _ in 0..<ForwardRoom.perLane {
-            #expect(room.admits(lane(1, 1), slots: 1))
-            room.take(lane(1, 1), slots: 1)
+            #expect(room.admits(target(1, 1), slots: 1))
+            room.take(target(1, 1), slots: 1)
         }
-        #expect(!room.admits(lane(1, 1), slots: 1) && room.isFull(lane(1, 1)))
-        #expect(room.order(of: [lane(1, 1)], limit: 9) == [])
-        let order = room.order(of: [lane(1, 1), lane(1, 2), lane(2, 1)], limit: 3)
-        #expect(order == [lane(2, 1), lane(1, 2), lane(2, 1)])
-        room.giveBack(lane(1, 1), slots: 1)
-        #expect(room.admits(lane(1, 1), slots: 1))
+        #expect(!room.admits(target(1, 1), slots: 1) && !room.admits(target(1, 1).lane, slots: 1))
+        #expect(room.order(of: [target(1, 1)], limit: 9) == [])
+        let order = room.order(of: [target(1, 1), target(1, 2), target(2, 1)], limit: 3)
+        #expect(order == [target(2, 1), target(1, 2), target(2, 1)])
+        room.giveBack(target(1, 1), slots: 1)
+        #expect(room.admits(target(1, 1), slots: 1))
     }
 
     @Test func `a lane is chosen as often as it has room, and others in between`() {
         var room = ForwardRoom()
-        room.take(lane(1, 1), slots: 2)
+        room.take(target(1, 1), slots: 2)
         #expect(
-            room.order(of: [lane(1, 1), lane(1, 2)], limit: 99)
-                == [lane(1, 1), lane(1, 2), lane(1, 1), lane(1, 2), lane(1, 2), lane(1, 2)])
+            room.order(of: [target(1, 1), target(1, 2)], limit: 99)
+                == [target(1, 1), target(1, 2), target(1, 1), target(1, 2), target(1, 2), target(1, 2)])
     }
 
     @Test func `an endpoint with many targets holds back no other`() {
-        let many = (0..<4000).map { lane(1, UInt64($0)) }
-        let order = ForwardRoom().order(of: many + [lane(2, 1), lane(3, 1)], limit: 8)
-        #expect(order.count == 8 && order.prefix(3).map(\.endpoint) == [1, 2, 3])
-        #expect(Set(order.filter { $0.endpoint == 2 }).count == 1)
+        let many = (0..<4000).map { target(1, UInt64($0)) }
+        let order = ForwardRoom().order(of: many + [target(2, 1), target(3, 1)], limit: 8)
+        #expect(order.count == 8 && order.prefix(3).map(\.lane.endpoint) == [1, 2, 3])
+        #expect(Set(order.filter { $0.lane.endpoint == 2 }).count == 1)
     }
 
     @Test func `a full room chooses nothing`() {
         var room = ForwardRoom()
-        for target in 0..<16 { room.take(lane(1, UInt64(target)), slots: 4) }
-        #expect(room.order(of: (0..<4000).map { lane(1, 100 + UInt64($0)) }, limit: 32) == [] && !room.isExhausted)
-        for endpoint in UInt64(2)..<18 { room.take(lane(endpoint, 1), slots: 1) }
-        #expect(room.isExhausted && room.order(of: [lane(99, 1)], limit: 32) == [])
+        for number in 0..<16 { room.take(target(1, UInt64(number)), slots: 4) }
+        #expect(room.order(of: (0..<4000).map { target(1, 100 + UInt64($0)) }, limit: 32) == [] && !room.isExhausted)
+        for endpoint in UInt64(2)..<18 { room.take(target(endpoint, 1), slots: 1) }
+        #expect(room.isExhausted && room.order(of: [target(99, 1)], limit: 32) == [])
     }
 
     @Test func `an endpoint without attempts finds room when all slots are taken`() {
         var room = ForwardRoom()
-        for target in 0..<16 { room.take(lane(1, UInt64(target)), slots: 4) }
-        #expect(!room.admits(lane(1, 99), slots: 1))
+        for number in 0..<16 { room.take(target(1, UInt64(number)), slots: 4) }
+        #expect(!room.admits(target(1, 99), slots: 1))
         for endpoint in UInt64(2)..<18 {
-            #expect(room.admits(lane(endpoint, 1), slots: 1))
-            room.take(lane(endpoint, 1), slots: 1)
-            #expect(!room.admits(lane(endpoint, 2), slots: 1))
+            #expect(room.admits(target(endpoint, 1), slots: 1))
+            room.take(target(endpoint, 1), slots: 1)
+            #expect(!room.admits(target(endpoint, 2), slots: 1))
         }
-        #expect(!room.admits(lane(99, 1), slots: 1))
+        #expect(!room.admits(target(99, 1), slots: 1))
+    }
+
+    @Test func `a host has few attempts in flight, however many URLs it has`() {
+        let urls = (0..<80).map { target(1, $0, host: "a.test") }
+        var room = ForwardRoom()
+        let order = room.order(of: urls, limit: 99)
+        #expect(order == Array(urls.prefix(ForwardRoom.perHost)))
+        for target in order { room.take(target, slots: 1) }
+        #expect(!room.admits(target(1, 99, host: "a.test"), slots: 1) && room.admits(target(1, 99), slots: 1))
+        // Its lanes hold back no other lane of the endpoint.
+        #expect(room.order(of: urls + [target(1, 99)], limit: 4) == Array(repeating: target(1, 99), count: 4))
+        // Other endpoints find room at the host, each one attempt.
+        let others = (UInt64(2)...6).map { target($0, 1, host: "a.test") }
+        #expect(room.order(of: others, limit: 99) == Array(others.prefix(ForwardRoom.hostReserve)))
+        for target in order { room.giveBack(target, slots: 1) }
+        #expect(room == ForwardRoom())
+    }
+
+    @Test(arguments: [
+        ("https://A.test:8443/x", "a.test"), ("http://a.test.", "a.test"), ("http://[::1]:80/", "::1"),
+        ("http://127.0.0.1/", "127.0.0.1"), ("not a URL", ""),
+    ])
+    func `URLs with different ports have one host`(url: String, host: String) {
+        #expect(ForwardTarget.host(of: url) == host)
     }
 
     @Test func `a long body takes more slots, and goes alone`() {
         var room = ForwardRoom()
         let slots = ForwardRoom.slots(bytes: 25 << 20)
         #expect(slots == 16 && ForwardRoom.slots(bytes: 1000) == 1)
-        #expect(room.admits(lane(1, 1), slots: slots))
-        room.take(lane(1, 1), slots: slots)
-        #expect(!room.admits(lane(1, 1), slots: 1))
+        #expect(room.admits(target(1, 1), slots: slots))
+        room.take(target(1, 1), slots: slots)
+        #expect(!room.admits(target(1, 1), slots: 1))
     }
 }

@@ -164,7 +164,7 @@ package final class Forwarder {
             let jitter = Double.random(in: 0...1, using: &random)
             let forward = try await store.conclude(pending, result, policy, jitter: jitter, at: moment)
             if let forward, forward.state == .failed { step.failed.append(forward) }
-            room.giveBack(pending.lane, slots: pending.slots)
+            room.giveBack(pending.target, slots: pending.slots)
             step.written += 1
         }
         guard !isDraining else { return step }
@@ -179,13 +179,13 @@ package final class Forwarder {
 
     /// Begins the attempts of a step that is committed.
     package func begin(_ step: Step) {
-        for (pending, _) in finished.prefix(step.written) { room.giveBack(pending.lane, slots: pending.slots) }
+        for (pending, _) in finished.prefix(step.written) { room.giveBack(pending.target, slots: pending.slots) }
         finished.removeFirst(step.written)
         nextDue = step.nextDue
         position = step.position
         hasMore = step.starts.count == Self.attemptsAtOnce || position != nil
         for pending in step.starts {
-            room.take(pending.lane, slots: pending.slots)
+            room.take(pending.target, slots: pending.slots)
             guard let notification = pending.notification else {
                 fail(pending, .unavailable, "the notification is no longer kept, or is damaged")
                 continue

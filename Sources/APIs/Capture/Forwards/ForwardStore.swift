@@ -85,15 +85,15 @@ package struct ForwardStarts: Equatable, Sendable {
 
 /// A forward that was taken for an attempt.
 package struct PendingForward: Equatable, Sendable {
-    package let lane: ForwardLane
+    package let target: ForwardTarget
     package let forward: Forward
     /// The slots that the attempt takes.
     package let slots: Int
     /// `nil` if the content is damaged.
     package let notification: Notification?
 
-    package init(lane: ForwardLane, forward: Forward, slots: Int, notification: Notification?) {
-        self.lane = lane
+    package init(target: ForwardTarget, forward: Forward, slots: Int, notification: Notification?) {
+        self.target = target
         self.forward = forward
         self.slots = slots
         self.notification = notification

@@ -24,8 +24,8 @@ extension MappedCapture: ForwardStore {
         _ room: ForwardRoom, from position: ForwardPosition?, limit: Int, leaseSeconds: Double, at moment: Moment
     ) throws(StoreFailure) -> ForwardStarts {
         var starts = ForwardStarts()
-        var due: [ForwardLane] = []
-        try read { (transaction) throws(LMDBError) in
+        let due = try read { (transaction) throws(LMDBError) in
+            var due: [ForwardLane] = []
             let last = position.map { ForwardHead($0.due, $0.lane) }
             try tables.forwards.heads.scanKeys(after: last, in: transaction) { head in
                 guard head.due <= moment.steady else { return false }
@@ -34,13 +34,19 @@ extension MappedCapture: ForwardStore {
                 starts.position = ForwardPosition(due: head.due, lane: head.lane)
                 return false
             }
+            var targets: [ForwardTarget] = []
+            for lane in due where room.admits(lane, slots: 1) {
+                targets.append(ForwardTarget(lane: lane, host: try host(of: lane, in: transaction)))
+            }
+            return targets
         }
         let order = room.order(of: due, limit: limit)
         guard !order.isEmpty else { return starts }
         var room = room
         starts.begun = try write { (transaction) throws(LMDBError) in
             var begun: [PendingForward] = []
-            for lane in order {
+            for target in order {
+                let lane = target.lane
                 guard let key = try tables.forwards.first(of: lane, in: transaction), key.due <= moment.steady else {
                     continue
                 }
@@ -53,14 +59,14 @@ extension MappedCapture: ForwardStore {
                 let content = OwnedNumber(lane.endpoint, before.group.lowerBound)
                 let table = tables.forwards.contents.table
                 let slots = ForwardRoom.slots(bytes: try table.part(at: content, in: transaction) { $0.byteCount } ?? 0)
-                guard room.admits(lane, slots: slots) else { continue }
+                guard room.admits(target, slots: slots) else { continue }
                 var forward = before
                 forward.begin(leaseSeconds: leaseSeconds, at: moment)
                 try tables.forwards.put(forward, replacing: before, of: lane.endpoint, in: &transaction)
-                room.take(lane, slots: slots)
+                room.take(target, slots: slots)
                 begun.append(
                     PendingForward(
-                        lane: lane, forward: forward, slots: slots,
+                        target: target, forward: forward, slots: slots,
                         notification: try table.readable(at: content, in: transaction)))
             }
             return begun
@@ -68,11 +74,25 @@ extension MappedCapture: ForwardStore {
         return starts
     }
 
+    /// How many hosts of lanes are remembered.
+    private static let hostsKept = 4 * lanesAtOnce
+
+    private func host(of lane: ForwardLane, in transaction: borrowing Transaction) throws(LMDBError) -> String {
+        if let known = hosts[lane] { return known }
+        guard let key = try tables.forwards.first(of: lane, in: transaction),
+            let forward = try tables.forwards.forward(key.number, of: lane.endpoint, in: transaction)
+        else { return "" }
+        if hosts.count >= Self.hostsKept { hosts.removeAll(keepingCapacity: true) }
+        let host = ForwardTarget.host(of: forward.url)
+        hosts[lane] = host
+        return host
+    }
+
     package func conclude(
         _ pending: PendingForward, _ result: ForwardResult, _ policy: RetryPolicy, jitter: Double, at moment: Moment
     ) throws(StoreFailure) -> Forward? {
         try write { (transaction) throws(LMDBError) in
-            let endpoint = pending.lane.endpoint
+            let endpoint = pending.target.lane.endpoint
             try count(result, in: &transaction)
             guard let before = try tables.forwards.forward(pending.forward.number, of: endpoint, in: transaction),
                 before.state == .pending,
