@@ -47,8 +47,15 @@ import Values
         #expect(sent.fields.values(of: "x-a").map(Array.init) == [Array("1".utf8), Array("2".utf8)])
     }
 
-    @Test(arguments: [([], 0, "1"), (["2"], 2, "3"), (["x"], 0, "1"), (["1", "2"], 2, "3"), (["-4"], 0, "1")])
-    func `forwards are counted`(before: [String], count: Int, after: String) {
+    /// What is not a number counts as the last time, so that a loop ends that changes the field.
+    @Test(
+        arguments: [
+            ([], 0, "1"), (["2"], 2, "3"), (["1", "2"], 2, "3"), (["2, 1"], 2, "3"), (["002"], 2, "3"),
+            (["999999999"], 999_999_999, "1000000000"), (["x"], nil, "4"), (["-4"], nil, "4"), (["+1"], nil, "4"),
+            ([""], nil, "4"), (["1,"], nil, "4"), (["1 1"], nil, "4"), (["9999999999"], nil, "4"),
+            (["1", "x"], nil, "4"),
+        ] as [([String], Int?, String)])
+    func `forwards are counted`(before: [String], count: Int?, after: String) {
         let sent = call(before.map { ("Postroom-Forward", $0) })
         #expect(sent.fields.values(of: "postroom-forward").map(Array.init) == [Array(after.utf8)])
         var fields = FieldList()

@@ -160,6 +160,21 @@ def test_a_loop_of_endpoints_ends(forwarding):
     assert counts == [["2"], ["1", "3"]]
 
 
+@pytest.mark.parametrize("value, reason", [
+    ("x", "Postroom-Forward is not a number"), ("-1", "Postroom-Forward is not a number"), ("3", "forwarded 3 times before"),
+])  # fmt: skip
+def test_a_request_that_may_be_in_a_loop_is_kept_and_not_sent_on(forwarding, receiver, value, reason):
+    service = forwarding()
+    endpoint = service.standing(service.create(), receiver.url("/loop"))
+    assert service.hook(endpoint, "x", {"Postroom-Forward": value}).status == 200
+    begun = service.forward(endpoint, [1], [receiver.url("/loop")])
+    for forward in service.forwards(endpoint) + begun:
+        assert (forward["state"], forward["attempts"]) == ("failed", 0) and reason in forward["reason"]
+    backlog = service.backlog(endpoint)
+    assert (backlog["pending"], backlog["missed"]) == (0, 0) and not receiver.arrivals("/loop")
+    assert len(service.collect(endpoint)) == 1
+
+
 def test_wrong_settings_are_refused_with_their_reason(forwarding):
     service = forwarding()
     endpoint = service.create()

@@ -27,15 +27,24 @@ package struct ForwardCall: Equatable, Sendable {
         for index in 0..<captured.count where !left.contains(Self.lowercased(captured.name(at: index))) {
             fields.append(name: captured.name(at: index), value: captured.value(at: index))
         }
-        fields.append(name: Self.hopField.utf8, value: String(Self.hops(of: captured) + 1).utf8)
+        fields.append(name: Self.hopField.utf8, value: String((Self.hops(of: captured) ?? ForwardLimits.hops) + 1).utf8)
         self.fields = fields
     }
 
-    /// How often a request was forwarded before, as its fields say.
-    package static func hops(of fields: FieldList) -> Int {
-        fields.values(of: hopField).map { value in
-            Int(String(decoding: value, as: UTF8.self)).map { max(0, min($0, 1000)) } ?? 0
-        }.max() ?? 0
+    /// How often a request was forwarded before, as its fields say; `nil` if one of them is not a number of at most 9 digits.
+    /// Several values may have been joined to one.
+    package static func hops(of fields: FieldList) -> Int? {
+        var most = 0
+        for field in fields.values(of: hopField) {
+            for value in field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                let digits = value.withoutOuterBlanks
+                guard (1...9).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                    return nil
+                }
+                most = max(most, digits.reduce(0) { 10 * $0 + Int($1 - 0x30) })
+            }
+        }
+        return most
     }
 
     /// The fields of a connection (RFC 9110, section 7.6.1), those that are made anew for each request, and the count of hops.

@@ -58,8 +58,15 @@ extension MappedCapture {
     /// The notification of a forward as it is stored.
     struct ForwardContent {
         let bytes: [UInt8]
-        /// How often it was forwarded before.
-        let hops: Int
+        /// How often it was forwarded before; `nil` if that cannot be read.
+        let hops: Int?
+
+        /// Why it is not forwarded again, whatever the backlog; `nil` if it may be.
+        var loop: String? {
+            guard let hops else { return "the request's \(ForwardCall.hopField) is not a number: this may be a loop" }
+            guard hops >= ForwardLimits.hops else { return nil }
+            return "the request was forwarded \(hops) times before (\(ForwardCall.hopField)): this may be a loop"
+        }
     }
 
     /// The bytes of the records of notifications that wait.
@@ -121,7 +128,7 @@ extension MappedCapture {
             forwarding.bytes += UInt64(content.bytes.count)
             try tables.forwards.contents.table.bytes.put(
                 content.bytes, at: OwnedNumber(endpoint, first).keyBytes, in: &transaction)
-        } else if content.hops < ForwardLimits.hops {
+        } else if content.loop == nil {
             forwarding.missed += UInt64(urls.count)
             try changeMetrics(in: &transaction) { $0.missed &+= UInt64(urls.count) }
         }
@@ -133,10 +140,7 @@ extension MappedCapture {
     private func refusal(
         of content: ForwardContent, _ count: Int, _ forwarding: Forwarding, _ limits: CaptureLimits
     ) -> String? {
-        guard content.hops < ForwardLimits.hops else {
-            return
-                "the request was forwarded \(content.hops) times before (\(ForwardCall.hopField)): this may be a loop"
-        }
+        if let loop = content.loop { return loop }
         guard forwarding.mayBegin(count, bytes: content.bytes.count, limits) else {
             return """
                 the backlog of forwards was full: \(forwarding.pending) were pending, of at most \
