@@ -136,17 +136,17 @@ import Values
 
     @Test(
         arguments: [
-            ("", 20, nil), ("newest=1", 1, nil), ("newest=100&before=7", 100, 7),
-            ("before=18446744073709551615", 20, .max), ("limit=0&wait=x", 20, nil),
+            ("", 20, nil), ("limit=1", 1, nil), ("limit=100&before=7", 100, 7),
+            ("before=18446744073709551615", 20, .max), ("newest=0&wait=x", 20, nil),
         ] as [(String, Int, UInt64?)])
-    func `a peek has the parameters newest and before`(query: String, newest: Int, before: UInt64?) throws {
+    func `a peek has the parameters limit and before`(query: String, limit: Int, before: UInt64?) throws {
         let peek = try PeekQuery(target(query))
-        #expect(peek.newest == newest && peek.before == before)
+        #expect(peek.limit == limit && peek.before == before)
     }
 
     @Test(arguments: [
-        ("newest=0", "newest"), ("newest=101", "newest"), ("newest=-1", "newest"), ("newest=", "newest"),
-        ("newest", "newest"), ("newest=1.0", "newest"), ("before=0", "before"), ("before=-1", "before"),
+        ("limit=0", "limit"), ("limit=101", "limit"), ("limit=-1", "limit"), ("limit=", "limit"),
+        ("limit", "limit"), ("limit=1.0", "limit"), ("before=0", "before"), ("before=-1", "before"),
         ("before=", "before"), ("before", "before"), ("before=x", "before"), ("before=18446744073709551616", "before"),
     ])
     func `an invalid parameter of a peek is refused with its name`(query: String, name: String) {

@@ -56,15 +56,32 @@ import Values
 
     @Test func `a peek shows the beginnings of long messages, and ends when they are many bytes`() throws {
         try HandledQueues.with { api in
-            let long = String(repeating: "ä", count: 5000)
+            let long = String(repeating: "a", count: 10_000)
             for _ in 0..<20 { #expect(try api.status(.post, "/q/open", long) == 200) }
-            let first = try JSON(parsing: try api.response(.get, "/queues/open/messages?newest=100").body)
+            let first = try JSON(parsing: try api.response(.get, "/queues/open/messages?limit=100").body)
             let messages = try #require(first["messages"]?.array)
             #expect(messages.count == 16 && first["next"]?.integer == 5)
             #expect(messages.allSatisfy { $0["bytes"]?.integer == 10000 && $0["truncated"] == .bool(true) })
             #expect(messages.allSatisfy { $0["message"]?.string?.utf8.count == 4096 && $0["messageBase64"] == nil })
-            let rest = try JSON(parsing: try api.response(.get, "/queues/open/messages?newest=100&before=5").body)
+            let rest = try JSON(parsing: try api.response(.get, "/queues/open/messages?limit=100&before=5").body)
             #expect(rest["messages"]?.array?.count == 4 && rest["next"] == .null)
+        }
+    }
+
+    @Test(arguments: [[0x01], [0xff], Array("ä".utf8), Array("\u{1f600}".utf8)] as [[UInt8]])
+    func `the JSON of a peek is bounded too, and the next page goes on where it ends`(character: [UInt8]) throws {
+        try HandledQueues.with { api in
+            let body = [UInt8]((0..<4096 / character.count).map { _ in character }.joined())
+            for _ in 0..<40 { #expect(try api.response(.post, "/q/open", .whole(body), login: nil).isEmptySuccess) }
+            var (ids, query): ([Int], String?) = ([], "?limit=100")
+            while let page = query {
+                let answer = try api.response(.get, "/queues/open/messages\(page)").body
+                #expect(answer.count < QueuePeek.allBytes + 8 * QueuePeek.shownBytes)
+                let peek = try JSON(parsing: answer)
+                ids += try #require(peek["messages"]?.array).compactMap { $0["id"]?.integer }
+                query = peek["next"]?.integer.map { "?limit=100&before=\($0)" }
+            }
+            #expect(ids == (1...40).reversed())
         }
     }
 
@@ -116,7 +133,7 @@ import Values
             ("/queues/small/messages", HandledQueues.bert, 404), ("/queues/small/messages/1", HandledQueues.bert, 404),
             ("/queues/hidden/messages", HandledQueues.anna, 404), ("/queues/none/messages/1", HandledQueues.anna, 404),
             ("/queues/open/messages/2", HandledQueues.anna, 404),
-            ("/queues/open/messages?newest=0", HandledQueues.anna, 400),
+            ("/queues/open/messages?limit=0", HandledQueues.anna, 400),
             ("/queues/open/messages?before=x", HandledQueues.anna, 400),
             ("/queues/open/messages/0", HandledQueues.anna, 400), ("/queues/open/messages/x", HandledQueues.anna, 400),
             ("/queues/open/messages/-1", HandledQueues.anna, 400),

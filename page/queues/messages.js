@@ -46,7 +46,7 @@ export class Messages {
 
   async loadNewest(signal) {
     const isFirst = this.current === null;
-    let page = await queues.peek(this.queue, { newest: pageSize }, signal);
+    let page = await queues.peek(this.queue, { limit: pageSize }, signal);
     // The queue was removed, and has begun anew.
     if (page.current_message < this.current) this.items.clear();
     const known = Math.max(0, ...this.items.keys());
@@ -54,7 +54,7 @@ export class Messages {
     const current = page.current_message;
     const reaches = () => page.next === null || (found.at(-1)?.id ?? 0) <= known;
     for (let pages = 1; known > 0 && !reaches() && pages < catchUpPages; pages++) {
-      page = await queues.peek(this.queue, { newest: pageSize, before: page.next }, signal);
+      page = await queues.peek(this.queue, { limit: pageSize, before: page.next }, signal);
       found.push(...page.messages);
     }
     const isConnected = isFirst || known === 0 || reaches();
@@ -74,7 +74,7 @@ export class Messages {
 
   async loadOlder() {
     if (this.next === null) return;
-    const page = await queues.peek(this.queue, { newest: pageSize, before: this.next });
+    const page = await queues.peek(this.queue, { limit: pageSize, before: this.next });
     for (const message of page.messages) if (!this.items.has(message.id)) this.items.set(message.id, this.makeItem(message));
     this.next = page.next;
     this.first = page.first_message;

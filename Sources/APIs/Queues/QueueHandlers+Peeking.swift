@@ -14,7 +14,7 @@ extension QueueHandlers {
             return .whole(errorResponse(.badRequest, error.reason))
         }
         return try await loggedIn(request, context) { user async throws(StoreFailure) in
-            let found = try await store.peek(at: queue, for: user, before: query.before, limit: query.newest)
+            let found = try await store.peek(at: queue, for: user, before: query.before, limit: query.limit)
             guard let found else { return .whole(Self.unreadableQueue) }
             return .whole(.json(.ok, peekJSON(found, time: try await store.time())))
         }

@@ -74,14 +74,25 @@ func overviewJSON(_ overview: QueueOverview, time: UInt64, at now: Timestamp) ->
 
 private func age(of time: Timestamp?, at now: Timestamp) -> Int? { time.map { Int(max(0, now.seconds(since: $0))) } }
 
+/// A page ends early if its JSON has many bytes, as control characters have six each.
 func peekJSON(_ peek: QueuePeek, time: UInt64) -> [UInt8] {
     objectJSON { json in
+        var next = peek.next
         json.member("time", String(time))
         json.member("current_message", peek.log.current)
         json.member("first_message", peek.log.first)
         json.member("depth", peek.log.count)
-        json.member("messages", arrayOf: peek.messages) { json, piece in piece.write(to: &json) }
-        json.member("next", orNull: peek.next)
+        json.name("messages")
+        json.beginArray()
+        for (index, piece) in peek.messages.enumerated() {
+            piece.write(to: &json)
+            guard json.bytes.count < QueuePeek.allBytes || index == peek.messages.count - 1 else {
+                next = piece.numbered.id
+                break
+            }
+        }
+        json.endArray()
+        json.member("next", orNull: next)
     }
 }
 

@@ -35,12 +35,12 @@ struct Page: Equatable {
 
 /// The query parameters of a peek at a queue.
 struct PeekQuery: Equatable {
-    var newest = 20
+    var limit = 20
     /// Only messages with lower ids are wanted.
     var before: UInt64?
 
     init(_ target: Target) throws(QueryError) {
-        newest = try target.wholeNumber("newest", in: 1...100) ?? newest
+        limit = try target.wholeNumber("limit", in: 1...100) ?? limit
         if let text = target.queryValue("before") {
             guard let id = UInt64(text), id > 0 else {
                 throw QueryError(reason: "The query parameter \"before\" must be the id of a message.")

@@ -197,7 +197,7 @@ package struct QueuePeek: Equatable, Sendable {
 
     /// The most bytes of one message that are returned.
     package static let shownBytes = 4 << 10
-    /// No further message is returned after this many bytes.
+    /// No further message is returned after this many bytes, of messages or of their JSON.
     package static let allBytes = 64 << 10
 
     package init(log: QueueLog, messages: [MessagePiece], next: UInt64?) {

@@ -217,7 +217,7 @@ def test_an_older_answer_that_comes_last_closes_nothing(queues, open_page):
         window.fetch = async (url, options) => {
             const answer = await real(url, options);
             if (String(url).endsWith("/queues")) window.overviews += 1;
-            if (!String(url).includes("newest=") || window.isHeld) return answer;
+            if (!String(url).includes("limit=") || window.isHeld) return answer;
             window.isHeld = true;
             await Promise.race([kept, new Promise((_, fail) => options.signal?.addEventListener("abort", () => fail(options.signal.reason)))]);
             return answer;

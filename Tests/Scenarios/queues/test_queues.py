@@ -265,11 +265,11 @@ def test_looking_at_messages_moves_no_cursor(queues, queue):
 
 def test_a_peek_goes_on_before_a_message(queues, queue):
     queues.send(queue, *map(str, range(1, 8)))
-    found, query = [], "?newest=3"
+    found, query = [], "?limit=3"
     while query:
         peek = queues.ask("GET", "/queues/%s/messages%s" % (queue, query)).json()
         found.append([message["message"] for message in peek["messages"]])
-        query = peek["next"] and "?newest=3&before=%d" % peek["next"]
+        query = peek["next"] and "?limit=3&before=%d" % peek["next"]
     assert found == [["7", "6", "5"], ["4", "3", "2"], ["1"]]
 
 
@@ -284,7 +284,7 @@ def test_a_long_message_is_had_in_whole(serve_queues):
 
 
 @pytest.mark.parametrize("path, status", [
-    ("messages?newest=0", 400), ("messages?newest=101", 400), ("messages?newest=x", 400), ("messages?before=0", 400),
+    ("messages?limit=0", 400), ("messages?limit=101", 400), ("messages?limit=x", 400), ("messages?before=0", 400),
     ("messages?before=", 400), ("messages/0", 400), ("messages/x", 400), ("messages/999999", 404), ("message", 404),
     ("messages/1/body", 404),
 ])  # fmt: skip
