@@ -76,6 +76,44 @@ def test_killing_the_only_responder_fails_no_request(serve):
     disturb(service, lambda: [os.kill(pid, signal.SIGKILL) for pid in service.responders()], 0.7, SECONDS / 3)
 
 
+class Forwarders(Threads):
+    """Threads that have notifications forwarded, each from endpoints of its own; `rounds` has the endpoints and the ids that were answered."""
+
+    def __init__(self, service, count):
+        self.service, self.rounds, self.failures = service, [], []
+        super().__init__(range(count))
+
+    def run(self, _):
+        connection = self.service.connection()
+        while not self.stopping.is_set():
+            try:
+                endpoint = self.service.create()
+                for _ in range(10):
+                    self.service.hook(endpoint, "x", connection=connection)
+                urls = ["http://127.0.0.1:9/%d" % number for number in range(10)]
+                answered = [self.service.forward(endpoint, range(1, 11), urls) for _ in range(3)]
+                self.rounds.append((endpoint, [forward["id"] for forwards in answered for forward in forwards]))
+            except Exception as error:  # noqa: BLE001
+                self.failures.append(repr(error))
+        connection.close()
+
+
+def test_forwards_are_begun_once_and_all_together_when_responders_are_killed(forwarding):
+    service = forwarding(RESPONDERS=3)
+    with Forwarders(service, 4) as forwarders:
+        deadline, killed = time.monotonic() + SECONDS / 3, set()
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            for pid in service.responders()[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+    assert forwarders.failures == []
+    assert len(killed) > SECONDS and len(forwarders.rounds) > SECONDS / 3
+    for endpoint, answered in forwarders.rounds:
+        assert len(answered) == 300 and sorted(answered) == sorted(f["id"] for f in service.forwards(endpoint, "?limit=1000"))
+    service.check()
+
+
 def test_reloads_fail_no_request(serve):
     service = serve(RESPONDERS=4, MAX_ENDPOINT_NOTIFICATIONS=1000000)
     before = set(service.responders())

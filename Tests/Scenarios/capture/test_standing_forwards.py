@@ -97,6 +97,29 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(forwarding, rece
     service.check()
 
 
+def test_the_newest_forwards_that_are_over_are_kept_and_all_that_are_pending(forwarding):
+    service = forwarding(ENDPOINT_FORWARDING_RETRY_SCHEDULE="1h")
+    url = "http://127.0.0.1:%d/" % free_port()
+    endpoint = service.standing(service.create(), url + "standing")
+    connection = service.connection()
+    for _ in range(100):
+        service.hook(endpoint, "x", connection=connection)
+    wait_for(lambda: all(f["attempts"] == 1 and f["nextAttempt"] for f in service.forwards(endpoint, "?limit=100")))
+    over = lambda: [f["id"] for f in service.forwards(endpoint, "?limit=1000") if f["state"] == "failed"]
+    begun = 100
+    for _ in range(2):
+        begun = service.forward(endpoint, range(1, 101), ["%s%d" % (url, n) for n in range(8)])[-1]["id"]
+        wait_for(lambda: service.backlog(endpoint)["pending"] == 100)
+    # They are dropped some at a time, when others begin.
+    for _ in range(15):
+        begun = service.forward(endpoint, [1], [url])[-1]["id"]
+        wait_for(lambda: service.backlog(endpoint)["pending"] == 100)
+    kept = over()
+    assert 500 <= len(kept) < 600 and kept == list(range(begun - len(kept) + 1, begun + 1))
+    assert [f["id"] for f in service.forwards(endpoint, "?limit=1000") if f["state"] == "pending"] == list(range(1, 101))
+    service.check()
+
+
 def test_urls_that_are_taken_away_have_no_more_attempts(forwarding, receiver):
     service = forwarding(ENDPOINT_FORWARDING_RETRY_SCHEDULE="1h")
     receiver.rule("/down", status=500)
