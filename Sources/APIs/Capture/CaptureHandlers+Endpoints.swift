@@ -77,7 +77,7 @@ extension CaptureHandlers {
             return .whole(.text(.badRequest, error.reason))
         }
         let members = configuration.receiverMembers
-        let receiver = members.isEmpty ? nil : try await store.receiver(of: id, at: moment, limits)
+        let receiver = members.isEmpty ? nil : try await store.receiverToChange(of: id, at: moment, limits)
         switch try change(members, of: receiver) {
         case .success(let change): configuration.receiver = change
         case .failure(let error):

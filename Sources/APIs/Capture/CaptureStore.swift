@@ -21,8 +21,14 @@ package protocol CaptureStore: ForwardRequestStore {
         _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Endpoint?
 
-    /// The receiver of an endpoint as it is in the open transaction, for a change; `nil` if there is none, or no such endpoint.
+    /// The receiver of an endpoint; `nil` if there is none, or no such endpoint.
     func receiver(
+        of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> StoredReceiver?
+
+    /// The receiver of an endpoint that is to be changed, as it is in the open transaction; `nil` if there is none, or no such
+    /// endpoint.
+    func receiverToChange(
         of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> StoredReceiver?
 

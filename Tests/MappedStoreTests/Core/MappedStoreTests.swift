@@ -75,6 +75,29 @@ extension MappedStore {
         }
     }
 
+    @Test func `a receiver that is shown locks out no writer, and one that is to be changed does`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            func set(_ version: UInt64) throws {
+                var change = Configuration(isEnabled: true)
+                let receiver = StoredReceiver(version: version, settings: [], sealedSecrets: nil, positions: [:])
+                change.receiver = ReceiverChange(base: version > 1 ? version - 1 : nil, receiver: receiver)
+                #expect(try store.capture.configure(endpointID(1), change, at: store.clock.now(), CaptureLimits()))
+            }
+            try set(1)
+            try store.commit()
+            let limits = CaptureLimits()
+            #expect(try store.capture.receiver(of: endpointID(1), at: store.clock.now(), limits)?.version == 1)
+            #expect(!store.isWriting)
+            try set(2)
+            #expect(try store.capture.receiver(of: endpointID(1), at: store.clock.now(), limits)?.version == 1)
+            #expect(try store.capture.receiverToChange(of: endpointID(1), at: store.clock.now(), limits)?.version == 2)
+            try store.commit()
+        }
+    }
+
     @Test(arguments: [false, true])
     func `committed data is there after reopening, and other data is not`(isDurable: Bool) throws {
         try withTemporaryDirectory { directory in

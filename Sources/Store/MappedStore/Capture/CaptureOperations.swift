@@ -200,6 +200,15 @@ extension MappedCapture: CaptureStore {
     package func receiver(
         of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> StoredReceiver? {
+        try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+            guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
+            return try receiver(of: record, in: transaction)
+        }
+    }
+
+    package func receiverToChange(
+        of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> StoredReceiver? {
         try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
             return try receiver(of: record, in: transaction)
