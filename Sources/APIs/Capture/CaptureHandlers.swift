@@ -195,8 +195,13 @@ package final class CaptureHandlers {
 
     private func busy() -> Reception {
         store.count(.receptionRefused)
-        return .answered(.text(.serviceUnavailable, "Too many long bodies are being read. Try again.").retryAfter(5))
+        return .answered(Self.tooManyBodies)
     }
+
+    /// The background thread has too much to do.
+    static let tooManyBodies = Response.text(
+        .serviceUnavailable, "Too many long bodies are being read. Try again."
+    ).retryAfter(5)
 
     /// Keeps a request that is refused. The answer is the refusal also if there is no room for that.
     private func keepRefused(

@@ -129,12 +129,7 @@ struct InputObject {
 
     init(parsing body: [UInt8]) throws(APIError) {
         guard let text = jsonText(body) else { throw APIError(.malformedJSON, "The body is not UTF-8.") }
-        let root: JSONNode
-        do throws(JSONError) {
-            root = try JSONDocument(parsing: text).root
-        } catch {
-            throw APIError(.malformedJSON, "The body is not JSON: \(error).")
-        }
+        let root = try JSONDocument(body: text) { APIError(.malformedJSON, $0) }.root
         guard let nodes = root.members else { throw APIError(.validation, "The body must be an object.") }
         var members: [String: JSONNode] = [:]
         for member in nodes where members.updateValue(member.value, forKey: member.name) != nil {

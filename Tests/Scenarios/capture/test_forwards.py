@@ -221,7 +221,11 @@ def test_a_wrong_request_is_refused_with_its_reason(hub, notifications, urls, re
 
 def test_other_wrong_requests(hub):
     endpoint = hub.create()
-    for body, reason in (("[]", "must be a JSON object"), ("{", "must be a JSON object"), ('{"urls": []}', "is missing")):
+    for body, reason in (
+        ("[]", 'The body must be an object like {"notifications"'), ("", "The body is not JSON"),
+        ('{"urls": [}', "The body is not JSON: line 1, column 11: expected a value."), ('{"urls": []}', '"notifications" is missing'),
+        ('{"notifications": 1}', '"notifications" must be a list'), ('{"notifications": [1], "urls": {}}', '"urls" must be a list'),
+    ):
         answer = hub.call("POST", "/manage/endpoint/%s/forwards" % endpoint, body)
         assert answer.status == 400 and reason in answer.text
     answer = hub.call("POST", "/manage/endpoint/%s/forwards" % endpoint, '{"notifications": [1], "url": "x"}')

@@ -264,7 +264,8 @@ def test_with_the_setting_a_body_must_ask_for_a_name_or_be_empty(serve):
         made = create(service, body)
         assert made.status == 201 and len(made.json()["endpointId"]) == 32
     for body, word in [
-        ("{", "JSON object"), ("[]", "JSON object"), ("x" * 100, "JSON object"), ('{"nmae": "a"}', '"nmae" is not known'),
+        ("{", "not JSON: line 1, column 2"), ("[]", 'an object like {"name": "orders"}, or empty'), ("x" * 100, "not JSON"),
+        ('{"nmae": "a"}', '"nmae" is not known'),
         ('{"Name": "a"}', '"Name" is not known'), ('{"secret": false}', '"name" is missing'),
         ('{"name": "a", "expires": 60}', '"expires" is not known'),
     ]:

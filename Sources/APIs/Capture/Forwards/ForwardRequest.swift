@@ -11,16 +11,10 @@ struct ForwardRequest: Equatable {
 
     /// Reads `{"notifications": [1, 2], "urls": ["https://…"]}`.
     init(parsing body: [UInt8], _ rules: any URLRules) throws(ConfigurationError) {
-        guard let json = try? JSON(parsing: jsonText(body) ?? body), case .object(let members) = json else {
-            throw ConfigurationError(
-                reason: "The body must be a JSON object like {\"notifications\": [1], \"urls\": [\"https://…\"]}.")
-        }
-        if let other = members.first(where: { !["notifications", "urls"].contains($0.name) }) {
-            throw ConfigurationError(
-                reason: "The member \"\(other.name.shortened(to: 64))\" is not known; known are notifications, urls.")
-        }
-        notifications = try Self.numbers(json["notifications"])
-        guard let urls = json["urls"] else { throw ConfigurationError(reason: "The member \"urls\" is missing.") }
+        let object = try BodyObject(
+            body, like: "{\"notifications\": [1], \"urls\": [\"https://…\"]}", known: ["notifications", "urls"])
+        notifications = try Self.numbers(object["notifications"])
+        guard let urls = object["urls"] else { throw ConfigurationError(reason: "The member \"urls\" is missing.") }
         let list = try ForwardURLs(urls, member: "urls")
         guard !list.urls.isEmpty else { throw ConfigurationError(reason: "The member \"urls\" must not be empty.") }
         if let fault = list.fault(rules) { throw ConfigurationError(reason: "\(fault).") }

@@ -16,9 +16,11 @@ extension CaptureHandlers {
         do throws(BodyRefusal) {
             let body = try Notification.decompressed(request, limit: limit)
             do throws(ConfigurationError) {
-                let json = try self.members(of: body)
-                members = json.members.filter { ReceiverSettings.members.contains($0.name.lowercased()) }
-                previewed = try PreviewedRequest(json.request, endpoint: webhookURL + text)
+                let object = try BodyObject(
+                    body, like: "{\"request\": {\"body\": \"text\"}}", known: ReceiverSettings.members + ["request"],
+                    inAnyCase: true)
+                members = object.members.filter { $0.name.lowercased() != "request" }
+                previewed = try PreviewedRequest(object.inAnyCase("request"), endpoint: webhookURL + text)
             } catch {
                 return .whole(.text(.badRequest, error.reason))
             }
@@ -44,31 +46,12 @@ extension CaptureHandlers {
             }
         }
         guard let found = previewed.takesLong ? await background.result(of: find) : find() else {
-            return .whole(.text(.serviceUnavailable, "Too many long bodies are being read. Try again.").retryAfter(5))
+            return .whole(Self.tooManyBodies)
         }
         switch found {
         case .success(let outcome): return .whole(.json(.ok, outcomeJSON(outcome)))
         case .failure(let error): return .whole(refusal(error, limit: bodyLimit))
         }
-    }
-
-    private func members(of body: [UInt8]) throws(ConfigurationError) -> (members: [JSON.Member], request: JSON?) {
-        let json: JSON
-        do throws(JSONError) { json = try JSON(parsing: jsonText(body) ?? body) } catch {
-            throw ConfigurationError(reason: "The body is not JSON: \(error).")
-        }
-        guard case .object(let members) = json else {
-            throw ConfigurationError(reason: "The body must be an object like {\"request\": {\"body\": \"text\"}}.")
-        }
-        func isKnown(_ name: String) -> Bool {
-            name == "request" || ReceiverSettings.members.contains(name.lowercased())
-        }
-        if let other = members.first(where: { !isKnown($0.name) }) {
-            let known = (ReceiverSettings.members + ["request"]).joined(separator: ", ")
-            throw ConfigurationError(
-                reason: "The member \"\(other.name.shortened(to: 64))\" is not known; known are \(known).")
-        }
-        return (members, json["request"])
     }
 }
 

@@ -17,6 +17,8 @@ package struct EventError: APIFailure, Equatable, Sendable {
         self.failure = failure
     }
 
+    static func badRequest(_ message: String) -> EventError { EventError(.badRequest, message) }
+
     /// The error that clients have always received for objects that do not exist, are deleted, or belong to others.
     static let forbidden = EventError(.forbidden, "Forbidden")
 

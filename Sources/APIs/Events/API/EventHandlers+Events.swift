@@ -163,12 +163,7 @@ struct ReplayInput: Equatable {
     let all: Bool
 
     init(parsing body: [UInt8], now: Timestamp) throws(EventError) {
-        let value: JSON
-        do throws(JSONError) {
-            value = try JSON(parsing: body)
-        } catch {
-            throw EventError(.badRequest, "The body is not JSON: \(error).")
-        }
+        let value = try JSON(body: body, refusal: EventError.badRequest)
         guard case .object(let members) = value else { throw EventError(.badRequest, "The body must be an object.") }
         if let unknown = members.first(where: { !["since", "until", "all"].contains($0.name) }) {
             throw EventError(.badRequest, "\(unknown.name.prefix(64)): unknown member.")

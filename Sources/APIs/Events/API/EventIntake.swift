@@ -53,11 +53,7 @@ package struct EventIntake {
     }
 
     private static func json(_ body: [UInt8]) throws(EventError) -> JSON {
-        do throws(JSONError) {
-            return try JSON(parsing: body, maximumValues: maximumValues)
-        } catch {
-            throw EventError(.badRequest, "The body is not JSON: \(error).")
-        }
+        try JSON(body: body, maximumValues: maximumValues, refusal: EventError.badRequest)
     }
 
     /// Accepts any object as an event if its `extensions`, to which subscriptions add members, is an object, null or absent.
@@ -93,12 +89,9 @@ package struct EventIntake {
     }
 
     private static func batch(_ body: [UInt8]) throws(EventError) -> [Event] {
-        let document: JSONNode
-        do throws(JSONError) {
-            document = try JSONDocument(parsing: body, maximumValues: maximumValues).root
-        } catch {
-            throw EventError(.badRequest, "The body is not JSON: \(error).")
-        }
+        let document = try JSONDocument(
+            body: body, maximumValues: maximumValues, refusal: EventError.badRequest
+        ).root
         guard let nodes = document.elements else { throw EventError(.badRequest, "The batch must be a JSON array.") }
         guard nodes.count <= maximumBatch else {
             throw EventError(.badRequest, "A batch can have at most \(maximumBatch) events.")

@@ -18,12 +18,7 @@ struct ExpressionTrial: Sendable {
     /// How many bytes all shown paths and values of a dialect may have. After the one that reaches it, no more are shown.
     static let maximumBytes = 64 << 10
     init(parsing body: [UInt8]) throws(EventError) {
-        let value: JSON
-        do throws(JSONError) {
-            value = try JSON(parsing: body, maximumValues: EventIntake.maximumValues)
-        } catch {
-            throw EventError(.badRequest, "The body is not JSON: \(error).")
-        }
+        let value = try JSON(body: body, maximumValues: EventIntake.maximumValues, refusal: EventError.badRequest)
         guard case .object(let members) = value else { throw EventError(.badRequest, "The body must be an object.") }
         if let unknown = members.first(where: { !["expression", "event", "dialect"].contains($0.name) }) {
             throw EventError(.badRequest, "\(unknown.name.prefix(64)): unknown member.")

@@ -51,12 +51,7 @@ struct SubscriptionInput {
     /// - Parameter urls: decides which targets may be called.
     init(parsing body: [UInt8], isNew: Bool, _ urls: any URLRules) throws(EventError) {
         text = body
-        let root: JSONNode
-        do throws(JSONError) {
-            root = try JSONDocument(parsing: body).root
-        } catch {
-            throw EventError(.badRequest, "The body is not JSON: \(error).")
-        }
+        let root = try JSONDocument(body: body, refusal: EventError.badRequest).root
         guard let nodes = root.members else { throw EventError(.badRequest, "The body must be an object.") }
         // If a member is repeated, the last one counts.
         members = Dictionary(nodes.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })

@@ -1,5 +1,4 @@
 internal import CaptureRules
-internal import Encodings
 internal import HTTP
 internal import JSON
 package import Values
@@ -79,16 +78,8 @@ extension Configuration {
     /// members are ignored. A text or number that means yes is read as true; any other value that is not a Boolean is
     /// refused. `null` stands for the value that a new endpoint has.
     package init(parsing body: [UInt8]) throws(ConfigurationError) {
-        let json: JSON
-        do throws(JSONError) {
-            json = try JSON(parsing: jsonText(body) ?? body)
-        } catch {
-            throw ConfigurationError(reason: "The body is not JSON: \(error).")
-        }
-        guard case .object(let members) = json else {
-            throw ConfigurationError(reason: "The body must be an object like {\"enabled\": true}.")
-        }
-        func member(_ name: String) -> JSON? { members.last { $0.name.lowercased() == name }?.value }
+        let object = try BodyObject(body, like: "{\"enabled\": true}")
+        func member(_ name: String) -> JSON? { object.inAnyCase(name) }
         func flag(_ name: String, mayBeNull: Bool = true) throws(ConfigurationError) -> Bool? {
             guard let value = member(name) else { return nil }
             if mayBeNull, value == .null { return false }
@@ -102,7 +93,7 @@ extension Configuration {
             throw ConfigurationError(reason: "The member \"enabled\" is missing.")
         }
         self.init(isEnabled: isEnabled, takesSubpaths: try flag("subpaths"))
-        receiverMembers = members.filter { ReceiverSettings.members.contains($0.name.lowercased()) }
+        receiverMembers = object.members.filter { ReceiverSettings.members.contains($0.name.lowercased()) }
         isOpenToPages = try flag("cors")
         isPinned = try flag("pinned")
         overflow = try member("overflow").map(Self.overflow)
@@ -237,19 +228,13 @@ struct CreationWish: Equatable {
     /// - Returns: `nil` if the body is empty, or an empty object. The original API does not read the body.
     init?(parsing body: [UInt8]) throws(ConfigurationError) {
         guard !body.isEmpty else { return nil }
-        guard let json = try? JSON(parsing: jsonText(body) ?? body), case .object(let members) = json else {
-            throw ConfigurationError(reason: "The body must be a JSON object like {\"name\": \"orders\"}, or empty.")
-        }
-        guard !members.isEmpty else { return nil }
-        if let other = members.first(where: { !["name", "secret"].contains($0.name) }) {
-            throw ConfigurationError(
-                reason: "The member \"\(other.name.shortened(to: 64))\" is not known; known are name, secret.")
-        }
-        guard let name = json["name"] else { throw ConfigurationError(reason: "The member \"name\" is missing.") }
+        let object = try BodyObject(body, like: "{\"name\": \"orders\"}, or empty", known: ["name", "secret"])
+        guard !object.members.isEmpty else { return nil }
+        guard let name = object["name"] else { throw ConfigurationError(reason: "The member \"name\" is missing.") }
         guard case .string(let text) = name, EndpointName.isValid(text, atMost: 64) else {
             throw ConfigurationError(reason: "The member \"name\" \(EndpointName.rule).")
         }
-        switch json["secret"] {
+        switch object["secret"] {
         case .none, .some(.bool(true)): hasSecret = true
         case .some(.bool(false)): hasSecret = false
         default: throw ConfigurationError(reason: "The member \"secret\" must be true or false.")
