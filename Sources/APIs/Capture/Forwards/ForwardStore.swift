@@ -38,7 +38,7 @@ package enum ForwardBeginning: Equatable, Sendable {
 
 /// The operations by which the worker sends notifications on.
 package protocol ForwardStore: AnyObject {
-    /// When the next attempt is due that is not due yet, on the steady clock; `nil` if there is none.
+    /// The first time after `now` at which an attempt becomes due, on the steady clock; `nil` if there is none.
     func nextForward(after now: Timestamp) async throws(StoreFailure) -> Timestamp?
 
     /// Takes forwards whose attempts are due, as far as there is room. Writes nothing if there are none.
