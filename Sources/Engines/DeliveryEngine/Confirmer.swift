@@ -1,22 +1,19 @@
 package import Capture
 package import Curl
 internal import HTTP
-internal import Linux
 package import SystemPackage
 package import Values
 
 /// Makes the calls that confirm subscriptions, a few at a time and at a limited rate.
 ///
 /// Its requests are apart from those of deliveries, so that neither waits for the other.
-package final class Confirmer {
+package final class Confirmer: SteppedSender {
     private let store: any ConfirmationStore
-    private let multi: Multi
     private let settings: DispatcherSettings
     private let mayConnect: @Sendable (IPAddress) -> Bool
     private let now: () -> Moment
 
-    private var running: [UInt64: PendingConfirmation] = [:]
-    private var nextToken: UInt64 = 1
+    private var running: RunningRequests<PendingConfirmation>
     private var finished: [(PendingConfirmation, ConfirmationResult)] = []
     /// When the next call may begin, whatever is due; on the steady clock.
     private var opensAt: Timestamp?
@@ -32,24 +29,19 @@ package final class Confirmer {
         mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment
     ) {
         self.store = store
-        self.multi = multi
+        running = RunningRequests(multi)
         self.settings = settings
         self.mayConnect = mayConnect
         self.now = now
     }
 
-    package var callsInFlight: Int { running.count }
+    package var requestsInFlight: Int { running.count }
 
-    /// Readable when `takeFinished` has something to do; `nil` if no call is in flight.
-    package var descriptor: FileDescriptor? { running.isEmpty ? nil : multi.descriptor }
+    package var descriptor: FileDescriptor? { running.descriptor }
 
-    /// The time until there is something to do, unless the store changes; `nil`: none is known.
     package var pauseMilliseconds: Int? {
         if !finished.isEmpty { return 0 }
-        var times: [Int64] = []
-        if !running.isEmpty, let due = multi.dueMicroseconds {
-            times.append(due - SystemClock.bootTimeMicroseconds())
-        }
+        var times = [running.pauseMicroseconds].compactMap(\.self)
         if mayBegin, let nextDue {
             let moment = now().steady
             times.append(max(nextDue, opensAt ?? nextDue).microseconds - moment.microseconds)
@@ -59,17 +51,10 @@ package final class Confirmer {
 
     private var mayBegin: Bool { !isDraining && running.count < ConfirmationLimits.callsInFlight }
 
-    /// Begins no more calls. Those in flight go on.
     package func drain() { isDraining = true }
 
-    /// Takes note of the calls that have ended.
-    package func takeFinished() throws(CurlError) { try wait(milliseconds: 0) }
-
-    /// Waits until a call has ended, or the time is up.
-    package func wait(milliseconds: Int) throws(CurlError) {
-        guard !running.isEmpty else { return }
-        for (token, exchange) in try multi.wait(milliseconds: milliseconds) {
-            guard let pending = running.removeValue(forKey: token) else { continue }
+    package func takeFinished() throws(CurlError) {
+        for (pending, exchange) in try running.takeEnded() {
             let result =
                 switch exchange.outcome {
                 case .response(let status, _, _, _): ConfirmationResult(status: status)
@@ -79,7 +64,6 @@ package final class Confirmer {
         }
     }
 
-    /// Whether there are results to write, or calls may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
         guard mayBegin else { return false }
@@ -87,17 +71,17 @@ package final class Confirmer {
     }
 
     /// What a step has written.
-    package struct Step {
+    package struct Step: SenderStep {
         /// Confirmations whose calls have ended.
         package var concluded: [Confirmation] = []
         /// The call to begin once the step is committed.
-        package var start: PendingConfirmation?
+        var start: PendingConfirmation?
+
+        package var beginsRequests: Bool { start != nil }
     }
 
     /// Writes the results of ended calls, and that a call begins. What that changes is looked at in the next step, as the
     /// store has changed then.
-    ///
-    /// If the store fails, its failure is thrown, and the results wait for the next call.
     package func step() async throws(StoreFailure) -> Step {
         var step = Step()
         let moment = now()
@@ -114,7 +98,6 @@ package final class Confirmer {
         return step
     }
 
-    /// Begins the call of a step that is committed.
     package func begin(_ step: Step) {
         finished = []
         guard let start = step.start else { return }
@@ -126,9 +109,7 @@ package final class Confirmer {
             connectTimeoutMilliseconds: Int(min(settings.connectTimeoutSeconds, settings.timeoutSeconds) * 1000),
             keptBytes: 0, readBytes: Self.readBytes, mayConnect: mayConnect)
         do throws(CurlError) {
-            try multi.start(request, token: nextToken)
-            running[nextToken] = start
-            nextToken += 1
+            try running.start(request, for: start)
         } catch {
             finished.append((start, ConfirmationResult(failure: "the request cannot be sent: \(error)")))
         }

@@ -2,7 +2,6 @@ package import Capture
 package import Curl
 package import Delivery
 internal import HTTP
-internal import Linux
 package import SystemPackage
 package import Values
 
@@ -10,16 +9,15 @@ package import Values
 ///
 /// Its requests are apart from those of deliveries, so that neither waits for the other; endpoints and targets share them by
 /// `ForwardRoom`.
-package final class Forwarder {
+package final class Forwarder: SteppedSender {
     private let store: any ForwardStore
-    private let multi: Multi
     private let settings: DispatcherSettings
     private let policy: RetryPolicy
     private let mayConnect: @Sendable (IPAddress) -> Bool
     private let now: () -> Moment
     private var random: any RandomNumberGenerator
 
-    private struct Running {
+    private struct Attempting {
         let pending: PendingForward
         let request: Outgoing
         var isRepeated = false
@@ -27,8 +25,7 @@ package final class Forwarder {
         var repeatedMilliseconds = 0
     }
 
-    private var running: [UInt64: Running] = [:]
-    private var nextToken: UInt64 = 1
+    private var running: RunningRequests<Attempting>
     private var finished: [(pending: PendingForward, result: ForwardResult)] = []
     private var room = ForwardRoom()
     private var nextDue: Timestamp?
@@ -50,7 +47,7 @@ package final class Forwarder {
         random: any RandomNumberGenerator
     ) {
         self.store = store
-        self.multi = multi
+        running = RunningRequests(multi)
         self.settings = settings
         self.policy = policy
         self.mayConnect = mayConnect
@@ -67,40 +64,26 @@ package final class Forwarder {
     /// An attempt may send its request twice.
     private var leaseSeconds: Double { 2 * settings.timeoutSeconds + settings.leaseMarginSeconds }
 
-    package var attemptsInFlight: Int { running.count }
+    package var requestsInFlight: Int { running.count }
 
-    /// Readable when `takeFinished` has something to do; `nil` if no attempt is in flight.
-    package var descriptor: FileDescriptor? { running.isEmpty ? nil : multi.descriptor }
+    package var descriptor: FileDescriptor? { running.descriptor }
 
-    /// The time until there is something to do, unless the store changes; `nil`: none is known.
     package var pauseMilliseconds: Int? {
         if !finished.isEmpty || hasMore { return 0 }
-        var times: [Int64] = []
-        if !running.isEmpty, let due = multi.dueMicroseconds {
-            times.append(due - SystemClock.bootTimeMicroseconds())
-        }
+        var times = [running.pauseMicroseconds].compactMap(\.self)
         if !isDraining, !room.isExhausted, let nextDue {
             times.append(nextDue.microseconds - now().steady.microseconds)
         }
         return times.min().map { Int((max(0, $0) + 999) / 1000) }
     }
 
-    /// Begins no more attempts. Those in flight go on.
     package func drain() { isDraining = true }
 
-    /// Takes note of the attempts that have ended.
-    package func takeFinished() throws(CurlError) { try wait(milliseconds: 0) }
-
-    /// Waits until an attempt has ended, or the time is up.
-    package func wait(milliseconds: Int) throws(CurlError) {
-        guard !running.isEmpty else { return }
-        for (token, exchange) in try multi.wait(milliseconds: milliseconds) {
-            guard let entry = running.removeValue(forKey: token) else { continue }
-            conclude(entry, exchange)
-        }
+    package func takeFinished() throws(CurlError) {
+        for (entry, exchange) in try running.takeEnded() { conclude(entry, exchange) }
     }
 
-    private func conclude(_ entry: Running, _ exchange: Exchange) {
+    private func conclude(_ entry: Attempting, _ exchange: Exchange) {
         // As `Dispatcher` does it: the target has closed a kept connection, most likely before the request arrived.
         if case .failure(.reset, _) = exchange.outcome, exchange.isReusedConnection, !exchange.isAnswered,
             !entry.isRepeated
@@ -134,7 +117,6 @@ package final class Forwarder {
         finished.append((entry.pending, result))
     }
 
-    /// Whether there are results to write, or attempts may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty || hasMore { return true }
         guard !isDraining, !room.isExhausted else { return false }
@@ -142,7 +124,7 @@ package final class Forwarder {
     }
 
     /// What a step has written.
-    package struct Step {
+    package struct Step: SenderStep {
         /// How many of the results were written.
         var written = 0
         /// Forwards that are over, and have failed.
@@ -151,11 +133,10 @@ package final class Forwarder {
         package var starts: [PendingForward] = []
         var position: ForwardPosition?
         var nextDue: Timestamp?
+
+        package var beginsRequests: Bool { !starts.isEmpty }
     }
 
-    /// Writes the results of ended attempts, and which attempts begin.
-    ///
-    /// If the store fails, its failure is thrown, and the results wait for the next call.
     package func step() async throws(StoreFailure) -> Step {
         var step = Step()
         let moment = now()
@@ -177,7 +158,6 @@ package final class Forwarder {
         return step
     }
 
-    /// Begins the attempts of a step that is committed.
     package func begin(_ step: Step) {
         for (pending, _) in finished.prefix(step.written) { room.giveBack(pending.target, slots: pending.slots) }
         finished.removeFirst(step.written)
@@ -191,7 +171,7 @@ package final class Forwarder {
                 continue
             }
             let call = ForwardCall(notification, to: pending.forward.url)
-            start(Running(pending: pending, request: outgoing(call)))
+            start(Attempting(pending: pending, request: outgoing(call)))
         }
     }
 
@@ -207,13 +187,11 @@ package final class Forwarder {
         return request
     }
 
-    private func start(_ entry: Running) {
+    private func start(_ entry: Attempting) {
         var request = entry.request
         request.isFresh = entry.isRepeated
         do throws(CurlError) {
-            try multi.start(request, token: nextToken)
-            running[nextToken] = entry
-            nextToken += 1
+            try running.start(request, for: entry)
         } catch {
             fail(entry.pending, .connect, "the request cannot be sent: \(error)")
         }

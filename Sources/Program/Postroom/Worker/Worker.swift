@@ -15,8 +15,8 @@ final class Worker {
     private let intake: KafkaIntake?
     private let matching: MatchingWork
     private let dispatching: DispatchWork
-    private let confirming: ConfirmationWork
-    private let forwarding: ForwardingWork?
+    /// What confirms subscriptions and forwards notifications.
+    private let sending: [any SendingWork]
     private let maintenance: Maintenance
     private let signals: SignalQueue
     private var isStopping = false
@@ -33,8 +33,9 @@ final class Worker {
         let failures = WorkFailures(store, maintenance, logger)
         matching = MatchingWork(store, failures)
         dispatching = DispatchWork(store, dispatcher, failures, logger)
-        confirming = ConfirmationWork(store, confirmer, failures, logger)
-        forwarding = forwarder.map { ForwardingWork(store, $0, failures, logger) }
+        var sending: [any SendingWork] = [SenderWork(store, confirmer, failures, logger)]
+        if let forwarder { sending.append(SenderWork(store, forwarder, failures, logger)) }
+        self.sending = sending
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
 
@@ -59,8 +60,7 @@ final class Worker {
             await intake?.work()
             await matching.work()
             await dispatching.work()
-            try await confirming.work()
-            try await forwarding?.work()
+            for work in sending { try await work.work() }
             tellDamage()
             await maintenance.work()
         }
@@ -72,10 +72,8 @@ final class Worker {
         if matching.isDue { pause = 0 }
         if let milliseconds = dispatching.retryMilliseconds { pause = milliseconds }
         var descriptors = [signals.descriptor] + (store.flushDescriptor.map { [$0] } ?? [])
-        if let milliseconds = confirming.pauseMilliseconds { pause = min(pause, milliseconds) }
-        if let descriptor = confirming.confirmer.descriptor { descriptors.append(descriptor) }
-        if let milliseconds = forwarding?.pauseMilliseconds { pause = min(pause, milliseconds) }
-        if let descriptor = forwarding?.forwarder.descriptor { descriptors.append(descriptor) }
+        pause = sending.compactMap(\.pauseMilliseconds).reduce(pause, min)
+        descriptors += sending.compactMap { $0.sender.descriptor }
         if let intake {
             pause = min(pause, intake.pauseMilliseconds)
             descriptors.append(intake.descriptor)
@@ -95,25 +93,21 @@ final class Worker {
     private func drain() async throws {
         intake?.close()
         dispatching.dispatcher.drain()
-        confirming.confirmer.drain()
-        forwarding?.forwarder.drain()
+        for work in sending { work.sender.drain() }
         let deadline = SystemClock.bootTimeMicroseconds() + Int64(shutdownSeconds * 1e6)
         while requestsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
             store.heartbeat?.beat()
-            let others = [confirming.confirmer.descriptor, forwarding?.forwarder.descriptor].compactMap(\.self)
+            let others = sending.compactMap { $0.sender.descriptor }
             try dispatching.dispatcher.wait(milliseconds: 50, descriptors: others)
             await dispatching.work()
-            try await confirming.work()
-            try await forwarding?.work()
+            for work in sending { try await work.work() }
         }
         await dispatching.finish()
-        try await confirming.finish()
-        try await forwarding?.finish()
+        for work in sending { try await work.finish() }
     }
 
     private var requestsInFlight: Int {
-        dispatching.dispatcher.attemptsInFlight + confirming.confirmer.callsInFlight
-            + (forwarding?.forwarder.attemptsInFlight ?? 0)
+        sending.reduce(dispatching.dispatcher.attemptsInFlight) { $0 + $1.sender.requestsInFlight }
     }
 }
 
