@@ -120,7 +120,7 @@ extension CaptureHandlers {
                 response.head.headerFields[.contentLength] = String(bytes)
             }
             return try await context.committed(
-                response, BodyBytes(StoredBody(piece, isDecoded: isDecoded), range, store))
+                response, BodyPieces(StoredBody(piece, isDecoded: isDecoded), range, store))
         }
         return .whole(unknown(notification: String(number), text))
     }

@@ -66,29 +66,10 @@ struct StoredBody {
     }
 }
 
-/// The bytes of one notification's body as the body of an answer.
-final class BodyBytes: BodyParts {
-    private let store: any CaptureStore
-    private let range: NotificationRange
-    private var body: StoredBody
-    private var isOver = false
-
-    private static let partBytes = 48 << 10
-
-    init(_ body: StoredBody, _ range: NotificationRange, _ store: any CaptureStore) {
-        self.body = body
-        self.range = range
-        self.store = store
-    }
-
-    func next() async throws(StoreFailure) -> [UInt8]? {
-        guard !isOver else { return nil }
-        var part: [UInt8] = []
-        while part.count < Self.partBytes, !isOver {
-            let (bytes, isLast) = try await body.next(store, range)
-            part += bytes
-            isOver = isLast
-        }
-        return part
+extension BodyPieces {
+    /// The bytes of one notification's body.
+    convenience init(_ body: StoredBody, _ range: NotificationRange, _ store: any CaptureStore) {
+        var body = body
+        self.init { () async throws(StoreFailure) in try await body.next(store, range) }
     }
 }

@@ -40,7 +40,7 @@ extension QueueHandlers {
                 }
                 var response = Self.bytes(id, [])
                 response.head.headerFields[.contentLength] = String(piece.bodyBytes)
-                return try await context.committed(response, MessageBytes(piece, range, store))
+                return try await context.committed(response, BodyPieces(piece, range, store))
             }
         }
     }
@@ -58,30 +58,18 @@ extension QueueHandlers {
     }
 }
 
-/// The bytes of one message as the body of an answer.
-private final class MessageBytes: BodyParts {
-    private let store: any QueueStore
-    private let range: MessageRange
-    private let id: UInt64
-    private let bodyBytes: Int
-    private var offset = 0
-
-    private static let partBytes = 48 << 10
-
-    init(_ piece: MessagePiece, _ range: MessageRange, _ store: any QueueStore) {
-        self.store = store
-        self.range = range
-        id = piece.numbered.id
-        bodyBytes = piece.bodyBytes
-    }
-
-    func next() async throws(StoreFailure) -> [UInt8]? {
-        guard offset < bodyBytes else { return nil }
-        let end = min(offset + Self.partBytes, bodyBytes)
-        guard let bytes = try await store.body(of: range, at: id, bytes: offset..<end) else {
-            throw .unavailable("a message was dropped from the queue while it was sent")
+extension BodyPieces {
+    /// The bytes of one message.
+    fileprivate convenience init(_ piece: MessagePiece, _ range: MessageRange, _ store: any QueueStore) {
+        let (id, bodyBytes) = (piece.numbered.id, piece.bodyBytes)
+        var offset = 0
+        self.init { () async throws(StoreFailure) in
+            let end = min(offset + Self.partBytes, bodyBytes)
+            guard let bytes = try await store.body(of: range, at: id, bytes: offset..<end) else {
+                throw .unavailable("a message was dropped from the queue while it was sent")
+            }
+            offset = end
+            return (bytes, end == bodyBytes)
         }
-        offset = end
-        return bytes
     }
 }

@@ -1,4 +1,5 @@
 internal import JSON
+internal import Values
 
 /// The JSON text of a value up to a length, for people: numbers as they were written, other letters than those of ASCII as they
 /// are. A value of any size takes no longer than its beginning.
@@ -11,17 +12,8 @@ struct BoundedText {
         write(value, limit)
         guard bytes.count > limit else { return }
         isCut = true
-        bytes.removeSubrange(limit...)
-        dropIncompleteScalar()
-    }
-
-    private mutating func dropIncompleteScalar() {
-        var start = bytes.count
-        while start > 0, bytes[start - 1] & 0xc0 == 0x80 { start -= 1 }
-        // What is at the end is whole if its first byte announces as many as there are.
-        guard start > 0, bytes[start - 1] >= 0xc0 else { return }
-        let length = bytes[start - 1] >= 0xf0 ? 4 : bytes[start - 1] >= 0xe0 ? 3 : 2
-        if bytes.count - start + 1 < length { bytes.removeSubrange((start - 1)...) }
+        // A character that was written incompletely ends after `limit`.
+        bytes = Array(String(decoding: bytes, as: UTF8.self).prefix(utf8Bytes: limit).utf8)
     }
 
     /// Writes a value, or so much of it that more than `limit` bytes are written. Recurses as deep as the value is nested.
