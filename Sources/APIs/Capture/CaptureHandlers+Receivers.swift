@@ -16,39 +16,89 @@ extension CaptureHandlers {
     /// that the loop works on it, so that they cannot change meanwhile.
     static let waitingRounds = 3
 
+    /// What the settings of an endpoint say about a notification: an object, as asynchronous functions have it among their
+    /// variables.
+    final class Judgement: Sendable {
+        let outcome: ReceiverOutcome
+
+        init(_ outcome: ReceiverOutcome) { self.outcome = outcome }
+
+        /// What is kept with the notification.
+        @inline(never)
+        func sent() -> SenderOutcome { SenderOutcome(outcome) }
+    }
+
     /// What the settings of an endpoint say about a notification. They may have changed once this returns.
     /// - Parameter mayWait: whether the background thread may do it.
     /// - Returns: `nil` if too much work waits there.
-    func outcome(
+    @inline(never)
+    func judgement(
         of notification: Notification, _ receiver: StoredReceiver, mayWait: Bool
-    ) async throws(StoreFailure) -> ReceiverOutcome? {
+    ) async throws(StoreFailure) -> Judgement? {
         let settings = try settings(receiver)
         let origins = [origin]
-        let outcome: @Sendable () -> ReceiverOutcome = {
-            settings.outcome(
-                for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
-                origins: origins)
+        let judge: @Sendable () -> Judgement = {
+            Judgement(
+                settings.outcome(
+                    for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
+                    origins: origins))
         }
         let isShort = max(notification.body.count, notification.bodyByteCount) <= Self.shortBody
-        return isShort || !mayWait ? outcome() : await background.result(of: outcome)
+        return isShort || !mayWait ? judge() : await background.result(of: judge)
     }
 
-    /// Makes a notification of a request. If it takes long to read its body, the background thread does it.
-    /// - Returns: `nil` if too much work waits there.
-    func notification(of request: Request, at moment: Moment) async throws(BodyRefusal) -> Notification? {
-        let body = try Notification.whole(request, limit: bodyLimit)
+    /// What a request is that was sent to an endpoint.
+    enum Arrival {
+        indirect case notification(Notification)
+        case refused(BodyRefusal)
+        /// Too much work waits for the background thread.
+        case tooMany
+
+        /// Whether it is a notification that can be stored.
+        var isReadable: Bool {
+            guard case .notification(let notification) = self else { return false }
+            return notification.reading.fault != .corruptData
+        }
+    }
+
+    /// Whether the body of a request takes so long to read that the background thread should do it.
+    func takesLong(_ request: Request) -> Bool {
+        guard case .whole(let body) = request.body, body.count <= bodyLimit else { return false }
+        return BodyReading.takesLong(of: body, request.fields)
+    }
+
+    @inline(never)
+    func arrival(of request: Request, at moment: Moment) -> Arrival {
+        do throws(BodyRefusal) {
+            let body = try Notification.whole(request, limit: bodyLimit)
+            let reading = try BodyReading(of: body, request.fields, limit: bodyLimit)
+            return .notification(
+                Notification(request, segments: 2, body: body, reading: reading, receivedAt: moment.wall))
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    /// The same, with the body read by the background thread.
+    func longArrival(of request: Request, at moment: Moment) async -> Arrival {
+        guard case .whole(let body) = request.body else { return arrival(of: request, at: moment) }
         let (fields, limit) = (request.fields, bodyLimit)
-        let read: @Sendable () -> Result<BodyReading, BodyRefusal> = {
+        let reading = await background.result {
             Result { () throws(BodyRefusal) in try BodyReading(of: body, fields, limit: limit) }
         }
-        guard let reading = BodyReading.takesLong(of: body, fields) ? await background.result(of: read) : read() else {
-            return nil
+        switch reading {
+        case nil: return .tooMany
+        case .failure(let error): return .refused(error)
+        case .success(let reading):
+            return .notification(
+                Notification(request, segments: 2, body: body, reading: reading, receivedAt: moment.wall))
         }
-        return Notification(request, segments: 2, body: body, reading: try reading.get(), receivedAt: moment.wall)
     }
 
     /// The receiver after it has answered a notification.
-    func next(_ receiver: StoredReceiver, after outcome: ReceiverOutcome) -> ReceiverChange {
+    @inline(never)
+    func next(_ receiver: StoredReceiver, after judgement: Judgement) -> ReceiverChange {
+        let outcome = judgement.outcome
         if let settings = outcome.newSettings {
             return ReceiverChange(base: receiver.version, receiver: stored(settings, positions: receiver.positions))
         }
@@ -64,8 +114,8 @@ extension CaptureHandlers {
     }
 
     /// The answer to a sender, held back as long as it is to be. It is not held back if too many requests wait.
-    func answer(_ outcome: ReceiverOutcome, at endpoint: String, _ context: any RequestContext) async -> Answer {
-        guard let answer = outcome.answer else { return .whole(Self.accepted) }
+    @inline(never)
+    func answer(_ answer: RuleAnswer, at endpoint: String, _ context: any RequestContext) async -> Answer {
         if answer.delayMilliseconds > 0 {
             let end = context.deadline(milliseconds: answer.delayMilliseconds)
             let delay = AnswerDelay(at: endpoint)

@@ -59,23 +59,23 @@ package final class CaptureHandlers {
             }
             return try await receiveFromPage(request, at: path[1], context)
         case ("manage", 1):
-            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            guard request.method == .get else { return notAllowed(only: "GET") }
             return try await status()
         case ("manage", 2) where path[1] == "endpoint":
-            guard request.method == .post else { return .whole(.methodNotAllowed(allowed: "POST")) }
+            guard request.method == .post else { return notAllowed(only: "POST") }
             return try await create(request, context)
         case ("manage", 3) where path[1] == "endpoint":
             switch request.method {
             case .get: return try await collect(request, from: path[2], context)
             case .put: return try await configure(request, path[2], context)
             case .delete: return try await delete(path[2], context)
-            default: return .whole(.methodNotAllowed(allowed: "DELETE,GET,PUT"))
+            default: return notAllowed(only: "DELETE,GET,PUT")
             }
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "settings":
-            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            guard request.method == .get else { return notAllowed(only: "GET") }
             return try await settings(of: path[2])
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "preview":
-            guard request.method == .post else { return .whole(.methodNotAllowed(allowed: "POST")) }
+            guard request.method == .post else { return notAllowed(only: "POST") }
             return try await preview(request, path[2])
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "forwards":
             return try await forwards(request, at: path[2], context)
@@ -83,15 +83,18 @@ package final class CaptureHandlers {
             switch request.method {
             case .get: return try await look(request, at: path[2], context)
             case .delete: return try await acknowledge(request, at: path[2], context)
-            default: return .whole(.methodNotAllowed(allowed: "DELETE,GET"))
+            default: return notAllowed(only: "DELETE,GET")
             }
         case ("manage", 6) where path[1] == "endpoint" && path[3] == "notifications" && path[5] == "body":
-            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            guard request.method == .get else { return notAllowed(only: "GET") }
             return try await body(request, of: path[4], at: path[2], context)
         default:
             return nil
         }
     }
+
+    @inline(never)
+    private func notAllowed(only methods: String) -> Answer { .whole(.methodNotAllowed(allowed: methods)) }
 
     /// Whether there is something new to read for each of the waiting clients.
     package func news(for interests: [EndpointInterest]) async throws(StoreFailure) -> [Bool] {
@@ -100,102 +103,155 @@ package final class CaptureHandlers {
 
     // MARK: The original's routes
 
+    @inline(never)
     func receive(
         _ request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         switch try await reception(of: request, at: text, context) {
         case .answered(let response): .whole(response)
-        case .stored(let outcome): await answer(outcome, at: text, context)
+        case .ruled(let answer): await self.answer(answer, at: text, context)
         }
     }
 
     /// What became of a request that was sent to an endpoint.
     private enum Reception {
         case answered(Response)
-        /// It is stored, and answered as the endpoint's settings say.
-        case stored(ReceiverOutcome)
+        /// It is stored, and the endpoint's settings say how it is answered.
+        case ruled(RuleAnswer)
     }
 
     /// Stores a request that was sent to an endpoint. It is a function of its own, so that nothing holds the body while the
-    /// answer is held back.
+    /// answer is held back. What most requests do not need is in other functions: the variables of asynchronous functions are
+    /// on the heap.
     @inline(never)
     private func reception(
         of request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Reception {
         let moment = now()
-        var notification: Notification
-        do throws(BodyRefusal) {
-            guard let read = try await self.notification(of: request, at: moment) else { return busy() }
-            notification = read
-        } catch {
-            store.count(.receptionRefused)
-            if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment, context) }
-            return .answered(refusal(error, limit: bodyLimit))
+        let takesLong = takesLong(request)
+        let arrival = takesLong ? await longArrival(of: request, at: moment) : arrival(of: request, at: moment)
+        guard arrival.isReadable, let id = Endpoint.ID(inURL: text) else {
+            return try await refuse(arrival, of: request, at: text, moment, context)
         }
-        guard notification.reading.fault != .corruptData else {
-            store.count(.receptionRefused)
+        let acceptance = try await accept(arrival, at: id, for: request.id)
+        guard case .stored = acceptance else {
+            return try await settle(acceptance, arrival, of: request, at: id, text, moment, context)
+        }
+        store.count(.received)
+        try await context.committed()
+        return .answered(Self.accepted)
+    }
+
+    /// Answers a request that cannot be read, or was sent to no endpoint.
+    @inline(never)
+    private func refuse(
+        _ arrival: Arrival, of request: Request, at text: String, _ moment: Moment, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Reception {
+        store.count(.receptionRefused)
+        switch arrival {
+        case .tooMany:
+            return .answered(Self.tooManyBodies)
+        case .refused(let refusal):
+            if refusal == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment, context) }
+            return .answered(self.refusal(refusal, limit: bodyLimit))
+        case .notification(let notification):
+            guard !arrival.isReadable else { return .answered(unknown(text)) }
             try await keepRefused(request, .undecodable, notification.reading, at: text, moment, context)
             return .answered(refusal(.unreadable(BodyFault.corruptData.text), limit: bodyLimit))
         }
-        var acceptance = Acceptance.unknownEndpoint
-        var outcome: ReceiverOutcome?
-        if let id = Endpoint.ID(inURL: text) {
+    }
+
+    /// Stores what has arrived, unless the endpoint's settings have to be asked.
+    @inline(never)
+    private func accept(
+        _ arrival: Arrival, at id: Endpoint.ID, for request: RequestID?
+    ) async throws(StoreFailure) -> Acceptance {
+        guard case .notification(let notification) = arrival else { preconditionFailure("there is no notification") }
+        return try await accept(notification, at: id, for: request, using: nil, confirming: nil)
+    }
+
+    private func accept(
+        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange?,
+        confirming confirmation: Confirmation?
+    ) async throws(StoreFailure) -> Acceptance {
+        do throws(StoreFailure) {
+            return try await store.accept(
+                notification, at: id, for: request, using: use, confirming: confirmation, at: now(), limits)
+        } catch {
+            store.count(.receptionRefused)
+            throw error
+        }
+    }
+
+    /// Answers a request that was not stored at once: because the endpoint's settings say how it is answered, or it is refused.
+    @inline(never)
+    private func settle(
+        _ first: Acceptance, _ arrival: Arrival, of request: Request, at id: Endpoint.ID, _ text: String,
+        _ moment: Moment, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Reception {
+        guard case .notification(var notification) = arrival else { preconditionFailure("there is no notification") }
+        var acceptance = first
+        var judgement: Judgement?
+        var rounds = 0
+        while case .answers(let receiver) = acceptance {
+            rounds += 1
+            let mayWait = rounds <= Self.waitingRounds
             do throws(StoreFailure) {
-                acceptance = try await store.accept(notification, at: id, for: request.id, at: now(), limits)
-                var rounds = 0
-                while case .answers(let receiver) = acceptance {
-                    rounds += 1
-                    let mayWait = rounds <= Self.waitingRounds
-                    guard let found = try await self.outcome(of: notification, receiver, mayWait: mayWait) else {
-                        return busy()
-                    }
-                    outcome = found
-                    notification.outcome = SenderOutcome(found)
-                    if found.isRejected { break }
-                    acceptance = try await store.accept(
-                        notification, at: id, for: request.id, using: next(receiver, after: found),
-                        confirming: found.confirmation.map { Confirmation($0, at: moment) }, at: now(), limits)
-                }
+                judgement = try await self.judgement(of: notification, receiver, mayWait: mayWait)
             } catch {
                 store.count(.receptionRefused)
                 throw error
             }
+            guard let judgement else {
+                store.count(.receptionRefused)
+                return .answered(Self.tooManyBodies)
+            }
+            notification.outcome = judgement.sent()
+            if judgement.outcome.isRejected { break }
+            acceptance = try await accept(
+                notification, at: id, for: request.id, using: next(receiver, after: judgement),
+                confirming: judgement.outcome.confirmation.map { Confirmation($0, at: moment) })
         }
-        store.count(acceptance == .stored ? .received : .receptionRefused)
-        switch acceptance {
-        case .stored:
+        if case .stored = acceptance {
+            store.count(.received)
             try await context.committed()
-            return outcome.map { .stored($0) } ?? .answered(Self.accepted)
-        case .answers:
-            try await keepRefused(
-                request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment, context)
-            return .answered(outcome?.answer?.response ?? Self.accepted)
-        case .unknownEndpoint:
-            return .answered(unknown(text))
-        case .noSubpaths:
-            try await keepRefused(request, .path, notification.reading, at: text, moment, context)
-            return .answered(
-                .text(
-                    .notFound, "Endpoint '\(text)' does not accept paths below its id: its setting subpaths is false."))
-        case .disabled:
-            try await keepRefused(request, .disabled, notification.reading, at: text, moment, context)
-            return .answered(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
-        case .tooManyBytes:
-            try await keepRefused(request, .full, notification.reading, at: text, moment, context)
-            let limit = limits.bytesPerEndpoint
-            return .answered(
-                .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) bytes."))
-        case .tooMany:
-            try await keepRefused(request, .full, notification.reading, at: text, moment, context)
-            let limit = limits.notificationsPerEndpoint
-            return .answered(
-                .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) notifications."))
+            return judgement?.outcome.answer.map { .ruled($0) } ?? .answered(Self.accepted)
         }
+        store.count(.receptionRefused)
+        let (reason, response) = refusal(acceptance, judgement, at: text)
+        if let reason {
+            try await keepRefused(
+                request, reason, notification.reading, outcome: reason == .unverified ? notification.outcome : nil,
+                at: text, moment, context)
+        }
+        return .answered(response)
     }
 
-    private func busy() -> Reception {
-        store.count(.receptionRefused)
-        return .answered(Self.tooManyBodies)
+    /// Why a request is refused that an endpoint did not accept, and the answer. No reason: it is not kept.
+    @inline(never)
+    private func refusal(
+        _ acceptance: Acceptance, _ judgement: Judgement?, at text: String
+    ) -> (RefusedNotification.Reason?, Response) {
+        switch acceptance {
+        case .stored:
+            return (nil, Self.accepted)
+        case .answers:
+            return (.unverified, judgement?.outcome.answer?.response ?? Self.accepted)
+        case .unknownEndpoint:
+            return (nil, unknown(text))
+        case .noSubpaths:
+            let reason = "Endpoint '\(text)' does not accept paths below its id: its setting subpaths is false."
+            return (.path, .text(.notFound, reason))
+        case .disabled:
+            return (.disabled, .text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
+        case .tooManyBytes:
+            let reason = "Endpoint '\(text)' is full: it keeps at most \(limits.bytesPerEndpoint) bytes."
+            return (.full, .text(.insufficientStorage, reason))
+        case .tooMany:
+            let reason =
+                "Endpoint '\(text)' is full: it keeps at most \(limits.notificationsPerEndpoint) notifications."
+            return (.full, .text(.insufficientStorage, reason))
+        }
     }
 
     /// The background thread has too much to do.
