@@ -3,7 +3,8 @@
 import { bodyBytes, isBinary } from "../common/bytes.js";
 import { button, dialog, el, visible } from "../common/dom.js";
 import { pretty } from "../common/json.js";
-import { bytes, text } from "../common/text.js";
+import { bytes } from "../common/text.js";
+import { text } from "./text.js";
 
 const lineLimit = 20000;
 const editLimit = 500;

@@ -4,10 +4,10 @@ import { hexBody, prettyBody, rawBody } from "../common/body.js";
 import { bodyBytes, bodyLength, header, isBinary, looksBinary, sha256 } from "../common/bytes.js";
 import { button, copy, el, keepingFocus, save, table, tell, visible } from "../common/dom.js";
 import { isJSON } from "../common/json.js";
-import { bytes, text, time } from "../common/text.js";
+import { bytes, time } from "../common/text.js";
 import { curl } from "./curl.js";
+import { text } from "./text.js";
 import { verdict } from "./verdict.js";
-import { text as forwardText } from "./forward-text.js";
 
 // What is shown of a part of a form.
 const shownLength = 128 * 1024;
@@ -16,8 +16,8 @@ const tabNames = ["body", "headers", "query", "meta"];
 
 export class Detail {
   /**
-   * @param context `{id, url}` of the endpoint
-   * @param handlers `back()`, `mark(row)`, `forward(row)`, `select(key)`, `isMarked(row)`, `attemptsOf(row)`
+   * @param context `{id, url, fileBase}` of the endpoint
+   * @param handlers `back()`, `compare()`, `compareLabel()`, `forward(row)`, `select(key)`, `attemptsOf(row)`
    */
   constructor(context, handlers) {
     this.context = context;
@@ -53,13 +53,12 @@ export class Detail {
     const { row } = this;
     this.attemptCount = this.handlers.attemptsOf(row).length;
     const { notification } = row;
-    const isMarked = this.handlers.isMarked(row);
     const actions = [
       button(text.copyBody, () => this.copyBody(), { "aria-keyshortcuts": "c" }),
       button(text.copyCurl, () => this.copyCurl(), { "aria-keyshortcuts": "u" }),
       button(text.download, () => this.download(), { title: text.downloadTitle }),
-      button(isMarked ? text.unmark : text.mark, () => this.handlers.mark(row), { title: text.markTitle, "aria-keyshortcuts": "d" }),
-      !row.isRefused && button(forwardText.forward, () => this.handlers.forward(row)),
+      button(this.handlers.compareLabel(), () => this.handlers.compare(), { title: text.compareTitle, "aria-keyshortcuts": "d" }),
+      !row.isRefused && button(text.forward, () => this.handlers.forward(row)),
     ];
     const content = [
       button(text.back, () => this.handlers.back(), { class: "back" }),
@@ -221,7 +220,7 @@ export class Detail {
   // Actions
 
   get fileName() {
-    return `${this.context.id.slice(0, 8).replaceAll(/[^A-Za-z0-9-]/g, "-")}-${this.row.key}.bin`;
+    return `${this.context.fileBase}-${this.row.key}.bin`;
   }
 
   copyBody() {

@@ -1,19 +1,19 @@
 // The page of an endpoint: its requests as they arrive, and one of them in detail. It looks and does not collect.
 
 import { endpoint } from "../common/api.js";
+import { announce, button, copy, el, tell } from "../common/dom.js";
+import { setting } from "../common/recent.js";
+import { bytes, span, time } from "../common/text.js";
 import { compare } from "./compare.js";
 import { Detail } from "./detail.js";
-import { announce, button, copy, dialog, el, save, tell } from "../common/dom.js";
 import { Feed, newest, pageSize } from "./feed.js";
+import { fileBase, saveAll } from "./files.js";
 import { parseFilter } from "./filter.js";
-import { forward } from "./forward.js";
-import { text as forwardText } from "./forward-text.js";
-import { har } from "./har.js";
 import { help, keyListener } from "./keys.js";
-import { RequestList, makeRow } from "./list.js";
-import { receiver } from "./receiver.js";
-import { setting } from "../common/recent.js";
-import { bytes, span, text, time } from "../common/text.js";
+import { RequestList } from "./list.js";
+import { collect, remove } from "./removing.js";
+import { makeRow } from "./row.js";
+import { text } from "./text.js";
 
 const announceMilliseconds = 5000;
 
@@ -33,12 +33,17 @@ class Inspector {
       loadGap: (after, through) => this.attempt(() => this.loadGap(after, through)),
       loadOlder: () => this.attempt(() => this.loadOlder()),
       painted: (shown, all) => this.painted(shown, all),
+      changed: () => this.detail.row && this.detail.renderHead(),
+      compare: () => this.compare(),
+      forward: (rows) => this.forward(rows),
+      save: (rows, kind) => this.exportAs(kind, rows),
     });
-    this.detail = new Detail({ id, url: this.url }, {
+    this.selection = this.list.selection;
+    this.detail = new Detail(this, {
       back: () => this.back(),
-      mark: (row) => this.mark(row),
+      compare: () => this.compare(),
+      compareLabel: () => this.compareLabel(),
       forward: (row) => this.forward([row]),
-      isMarked: (row) => this.list.markedKey === row.key,
       attemptsOf: (row) => this.attemptsOf(row),
       select: (key) => this.list.select(this.list.byKey.get(key)),
     });
@@ -85,7 +90,7 @@ class Inspector {
       el(
         "div", {},
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
-        button(forwardText.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
+        button(text.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
       ),
     );
     menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
@@ -95,7 +100,7 @@ class Inspector {
       el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement),
       el(
         "div", { class: "actions" }, this.pauseButton, this.followButton,
-        button(text.receiver, () => this.attempt(() => receiver(this.id, this.detail.row?.notification, () => this.feed.takeSettings())), { id: "receiver" }),
+        button(text.receiver, () => this.attempt(() => this.receiver()), { id: "receiver" }),
         button(text.collect, () => this.attempt(() => this.collect()), { id: "collect" }), menu,
       ),
     );
@@ -112,7 +117,8 @@ class Inspector {
     this.noMatchElement = el("div", { class: "no-match", hidden: true }, el("p", {}, text.nothingMatches), button(text.clearFilter, () => this.clearFilter()));
     return el(
       "section", { id: "list-pane", "aria-label": text.list },
-      el("div", { class: "list-head" }, this.filterField, this.countElement), this.filterFault, this.list.pill, this.noMatchElement, this.emptyElement, this.list.scroller,
+      el("div", { class: "list-head" }, this.filterField, this.countElement, this.selection.modeButton), this.filterFault, this.noMatchElement, this.emptyElement, this.list.scroller,
+      this.list.pill, this.selection.element,
     );
   }
 
@@ -165,7 +171,7 @@ class Inspector {
 
   arrived(notifications, { isFirst = false, hasSkipped = false }) {
     const rows = notifications.map((one) => makeRow(one));
-    const selected = this.list.selected;
+    const { current } = this.list;
     this.list.hasOlder ||= isFirst && this.settings.pending.notifications > rows.length;
     this.list.add(rows, { hasSkipped });
     if (rows.length === 0) return this.showEmpty();
@@ -177,7 +183,7 @@ class Inspector {
       this.showRoom(Math.min(this.pending + fresh, this.settings.limits.notifications));
     }
     this.showEmpty();
-    if (this.isFollowing || selected === null) this.followNewest(rows.at(-1));
+    if (this.isFollowing || current === null) this.followNewest(rows.at(-1));
     else if (!isFirst) this.list.noteNew(rows.filter((row) => this.list.test?.(row) ?? true).length);
     this.detail.updateHead();
   }
@@ -313,102 +319,103 @@ class Inspector {
     this.list.element.focus();
   }
 
-  mark(row) {
-    const marked = this.list.markedKey === null ? null : this.list.byKey.get(this.list.markedKey);
-    if (marked === row) this.list.mark(null);
-    else if (marked) {
-      compare(...[marked, row].sort((a, b) => a.at - b.at || a.id - b.id));
-      this.list.mark(null);
-    } else this.list.mark(row);
-    this.detail.renderHead();
+  /** Clears the selection, or goes back to the list. */
+  escape() {
+    if (this.selection.isShown && !document.body.classList.contains("shows-detail")) this.selection.clear();
+    else this.back();
   }
 
-  /** Sends requests on to other addresses. */
+  /** The two requests that are compared next: the selected ones, or the selected one and the one that is shown. */
+  get pair() {
+    const { current } = this.list;
+    const { rows } = this.selection;
+    return rows.length === 1 && current !== rows[0] ? [rows[0], current] : rows;
+  }
+
+  compareLabel() {
+    const { pair } = this;
+    if (pair.length === 1) return text.unselect;
+    if (pair.length !== 2) return text.compareWith;
+    return this.selection.size === 1 ? text.compareTo(pair[0].key) : text.compareBoth(pair[1].key, pair[0].key);
+  }
+
+  compare() {
+    const { pair, list } = this;
+    if (pair.length === 2) return compare(...pair.sort((a, b) => a.at - b.at || a.id - b.id));
+    if (pair.length > 2) return tell(text.compareMany);
+    if (!list.current) return;
+    this.selection.toggle(list.current);
+    if (pair.length === 0) tell(text.compareHint(list.current.key));
+  }
+
+  async receiver() {
+    const { receiver } = await import("../receiver/receiver.js");
+    return receiver(this.id, this.detail.row?.notification, () => this.feed.takeSettings());
+  }
+
   forward(rows) {
-    return this.attempt(async () => forward(this.id, await endpoint.settings(this.id), rows));
+    return this.attempt(async () => {
+      const [{ forward }, settings] = await Promise.all([import("../forward/forward.js"), endpoint.settings(this.id)]);
+      forward(this.id, settings, rows);
+    });
   }
 
-  exportAs(kind) {
-    const notifications = this.list.rows.map((row) => row.notification);
-    const content = kind === "har" ? har(notifications) : { notifications };
-    save(`${this.id.slice(0, 8)}.${kind}`, JSON.stringify(content, null, 2), "application/json");
+  exportAs(kind, rows = this.list.rows) {
+    // Oldest first, as the service lists them.
+    const sorted = rows.toSorted((a, b) => a.at - b.at || a.id - b.id);
+    saveAll(this.fileBase, sorted.map((row) => row.key), sorted.map((row) => row.notification), kind);
   }
 
-  /** What waits at the endpoint up to an id, oldest first. */
-  async everything(through) {
-    const all = [];
-    for (;;) {
-      const some = await endpoint.look(this.id, { after: all.at(-1)?.id ?? 0, limit: 1000 });
-      all.push(...some.filter(({ id }) => id <= through));
-      if (some.length === 0 || some.at(-1).id >= through) return all;
-    }
+  get fileBase() {
+    return fileBase(this.id, this.settings?.name);
   }
 
-  async collect() {
-    const { pending, newest: through } = await endpoint.settings(this.id);
-    // The button was pressed twice.
-    if (document.querySelector("dialog[open]")) return;
-    if (pending.notifications === 0) return tell(text.nothingToCollect);
-    const finish = async (isSaved) => {
-      box.close();
-      await this.attempt(async () => {
-        if (isSaved) {
-          const notifications = await this.everything(through);
-          save(`${this.id.slice(0, 8)}-collected.json`, JSON.stringify({ notifications }, null, 2), "application/json");
-        }
-        await endpoint.acknowledge(this.id, through);
-        this.list.noteCollected(through);
-        tell(text.collectedNote(pending.notifications));
-        await this.feed.takeSettings();
-      });
-    };
-    const box = dialog(
-      text.collectTitle(pending.notifications), el("p", {}, text.collectText),
-      el(
-        "div", { class: "buttons" }, button(text.collectButton, () => finish(true), { class: "primary" }),
-        button(text.removeButton, () => finish(false)), button(text.cancel, () => box.close()),
-      ),
-    );
+  collect() {
+    return collect(this.id, (action) => this.attempt(action), (through) => {
+      this.list.noteCollected(through);
+      return this.feed.takeSettings();
+    });
   }
 
   remove() {
-    const box = dialog(
-      text.deleteTitle, el("p", {}, text.deleteText),
-      el(
-        "div", { class: "buttons" },
-        button(text.deleteButton, () => {
-          box.close();
-          this.isDeleted = true;
-          this.attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
-        }, { class: "danger" }),
-        button(text.cancel, () => box.close()),
-      ),
-    );
+    remove(() => {
+      this.isDeleted = true;
+      this.attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
+    });
   }
 
   // Keys
 
   actions = {
     j: () => this.list.move(1),
-    ArrowDown: () => this.list.move(1),
+    J: () => this.list.move(1, true),
+    ArrowDown: (event) => this.list.move(1, event.shiftKey),
     k: () => this.list.move(-1),
-    ArrowUp: () => this.list.move(-1),
-    Home: () => this.list.move(-Infinity),
-    End: () => this.list.move(Infinity),
+    K: () => this.list.move(-1, true),
+    ArrowUp: (event) => this.list.move(-1, event.shiftKey),
+    Home: (event) => this.list.move(-Infinity, event.shiftKey),
+    End: (event) => this.list.move(Infinity, event.shiftKey),
+    x: () => this.toggle(),
+    " ": () => this.toggle(),
+    "Control+a": () => this.selection.add(this.list.visibleRows ?? []),
     Enter: () => this.openDetail(),
-    Escape: () => this.back(),
+    Escape: () => this.escape(),
     1: () => this.detail.showTab("body"),
     2: () => this.detail.showTab("headers"),
     3: () => this.detail.showTab("query"),
     4: () => this.detail.showTab("meta"),
     c: () => this.detail.copyBody(),
     u: () => this.detail.copyCurl(),
-    d: () => this.detail.row && this.mark(this.detail.row),
+    d: () => this.compare(),
     f: () => this.toggleFollow(),
     p: () => this.togglePause(),
     "/": () => this.filterField.focus(),
     "?": () => help(),
   };
+
+  toggle() {
+    if (this.list.current) this.selection.toggle(this.list.current);
+  }
 
   openDetail() {
     if (!this.detail.row) return;

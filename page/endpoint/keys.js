@@ -2,14 +2,17 @@
 
 import { button, dialog, el } from "../common/dom.js";
 import { setting } from "../common/recent.js";
-import { text } from "../common/text.js";
+import { text } from "./text.js";
 
 /** A listener for `keydown` that does what belongs to a key, unless the key is meant for what has the focus. */
 export function keyListener(actions) {
   return (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.key.length === 1 && setting("keys") === "off") return;
     const { target } = event;
+    const isControl = event.ctrlKey || event.metaKey;
+    // The list has these to itself.
+    if ((isControl || event.key === " ") && target.id !== "list") return;
+    if (event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key.length === 1 && event.key !== " " && !isControl && setting("keys") === "off") return;
     if (target.matches("input, textarea, select")) {
       if (event.key === "Escape") leave(event);
       return;
@@ -23,10 +26,10 @@ export function keyListener(actions) {
     // The browser moves within these, and presses them.
     if (target.matches("button, summary, a") && ["Enter", " "].includes(event.key)) return;
     if (target.closest("#panel, [role=tablist]") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
-    const action = actions[event.key];
+    const action = actions[isControl ? `Control+${event.key}` : event.key];
     if (!action) return;
     event.preventDefault();
-    action();
+    action(event);
   };
 }
 

@@ -1,9 +1,10 @@
 // The list of requests, newest first. All rows stay in memory, so that the filter searches all of them; the document has those in
 // view and some beside them. All items are equally high.
 
-import { bodyLength, isBinary } from "../common/bytes.js";
-import { button, el, keepingFocus, visible } from "../common/dom.js";
-import { age, bytes, text } from "../common/text.js";
+import { button, el, keepingFocus } from "../common/dom.js";
+import { rowElement, updateAge } from "./row.js";
+import { Selection } from "./selection.js";
+import { text } from "./text.js";
 
 // Items in the document above and below those in view.
 const margin = 30;
@@ -12,31 +13,13 @@ const sliceMilliseconds = 12;
 const repaintMilliseconds = 100;
 // Older rows are dropped; they can be loaded again.
 const rowLimit = 20000;
-
-/** A request as the list has it. */
-export function makeRow(notification, isRefused = false) {
-  const { path, query } = notification;
-  return {
-    key: `${isRefused ? "r" : ""}${notification.id}`,
-    id: notification.id,
-    isRefused,
-    notification,
-    status: notification.status ?? 200,
-    target: `${path === "" ? "/" : path}${query === null ? "" : `?${query}`}`,
-    at: milliseconds(notification.receivedAt),
-    isAttempt: (notification.attempts?.length ?? 1) > 1,
-  };
-}
-
-/** The time in milliseconds since 1970, with its microseconds, which `Date.parse` leaves out. */
-function milliseconds(iso) {
-  const [, fraction = ""] = /\.(\d+)/.exec(iso) ?? [];
-  return Date.parse(iso) + Number(fraction.padEnd(6, "0").slice(3, 6)) / 1000;
-}
+// Where a row shows whether it is selected, in pixels from its left.
+const boxWidth = 32;
 
 export class RequestList {
   /**
-   * @param handlers `select(row)`, `chosen(row)`, `open()`, `loadGap(after, through)`, `loadOlder()`, `painted(shown, all)`
+   * @param handlers `select(row)`, `chosen(row)`, `open()`, `loadGap(after, through)`, `loadOlder()`, `painted(shown, all)`, and
+   * those of a selection
    */
   constructor(handlers) {
     this.handlers = handlers;
@@ -45,8 +28,9 @@ export class RequestList {
     // Attempts of a delivery are one item: for each earlier attempt, the newest one.
     this.leaders = new Map();
     this.skipped = new Set();
-    this.selected = null;
-    this.markedKey = null;
+    // The one that is shown in detail, and whether the user has chosen it.
+    this.current = null;
+    this.isChosen = false;
     this.test = null;
     this.hasOlder = false;
     this.unseen = 0;
@@ -55,12 +39,20 @@ export class RequestList {
     this.gapElements = new Map();
     this.itemHeight = 30;
     this.element = el("div", {
-      id: "list", role: "listbox", tabIndex: 0, "aria-label": text.list, onmousedown: (event) => this.pressed(event),
+      id: "list", role: "listbox", tabIndex: 0, "aria-label": text.list, "aria-multiselectable": "true", onmousedown: (event) => this.pressed(event),
     });
     this.pill = button("", () => this.toNewest(), { id: "new-rows", hidden: true });
     // Beside the list, as a list box has no buttons.
     this.moreElement = el("div", { class: "more", hidden: true });
     this.scroller = el("div", { class: "scroller", onscroll: () => this.scrolled() }, this.element, this.moreElement);
+    this.selection = new Selection(this, {
+      ...handlers,
+      changed: () => {
+        if (this.selection.size > 0) handlers.chosen(null);
+        this.showSelection();
+        handlers.changed();
+      },
+    });
     this.timer = setInterval(() => this.updateAges(), 1000);
     this.sizes = new ResizeObserver(() => this.render());
     this.sizes.observe(this.scroller);
@@ -97,6 +89,7 @@ export class RequestList {
     for (const row of this.rows.splice(0, Math.max(0, this.rows.length - rowLimit))) {
       this.byKey.delete(row.key);
       this.leaders.delete(row.key);
+      this.selection.keys.delete(row.key);
       this.hasOlder = true;
     }
     this.refresh();
@@ -182,7 +175,7 @@ export class RequestList {
       scroller.scrollTop += (place - at) * itemHeight;
       this.render();
     }
-    this.showSelection();
+    this.selection.show();
     this.handlers.painted(this.visibleRows.length, this.rows.length);
   }
 
@@ -226,8 +219,9 @@ export class RequestList {
     const height = wanted.find((child) => child.getAttribute("role") === "option")?.offsetHeight;
     if (height && height !== itemHeight) {
       this.itemHeight = height;
-      this.render();
+      return this.render();
     }
+    this.showSelection();
   }
 
   /** Tells assistive technology where in the list the rows in the document are. */
@@ -263,74 +257,60 @@ export class RequestList {
   }
 
   option(row) {
-    const { notification } = row;
-    const attempts = notification.attempts?.filter((id) => this.byKey.has(String(id))) ?? [];
-    const state = [row.key === this.markedKey, row.isCollected, attempts.length, this.leaders.has(row.key)].join();
-    if (row.element && row.elementState === state) return row.element;
-    row.elementState = state;
-    const length = bodyLength(notification);
-    const badges = [];
-    const badge = (kind, label) => badges.push(el("span", { class: `badge ${kind}` }, label));
-    if (row.isRefused) badge("bad", text.refusedRow);
-    if (notification.verification) badge(notification.verification.valid ? "good" : "bad", text.verdict[notification.verification.valid]);
-    if (attempts.length > 1) badge("plain", text.attempts(attempts.length));
-    if (row.isCollected) badge("plain", text.collected);
-    if (row.key === this.markedKey) badge("plain", text.marked);
-    row.size = length === null ? "?" : bytes(length);
-    row.ageElement = el("time", { dateTime: notification.receivedAt, title: notification.receivedAt });
-    row.element = el(
-      "div",
-      {
-        id: `row-${row.key}`, role: "option", "data-key": row.key,
-        class: this.leaders.has(row.key) ? "row earlier" : "row", "aria-selected": String(row === this.selected),
-      },
-      el("span", { class: `method m-${notification.method}` }, notification.method),
-      el("span", { class: "target" }, visible(row.target.slice(0, 300)), el("span", { class: "soft" }, visible(summary(notification)))),
-      el("span", { class: "badges" }, badges),
-      el("span", { class: row.status < 300 ? "status" : "status not-ok" }, String(row.status)),
-      el("span", { class: "size" }, row.size),
-      row.ageElement,
-    );
-    this.updateAge(row, Date.now());
-    return row.element;
+    const attempts = row.notification.attempts?.filter((id) => this.byKey.has(String(id))) ?? [];
+    return rowElement(row, attempts.length, this.leaders.has(row.key));
   }
 
   updateAges() {
     const now = Date.now();
-    for (const child of this.element.children) this.updateAge(this.byKey.get(child.getAttribute("data-key")), now);
+    for (const child of this.element.children) updateAge(this.byKey.get(child.getAttribute("data-key")), now);
   }
 
-  updateAge(row, now) {
-    if (!row?.element) return;
-    const shown = age(now - row.at);
-    if (row.ageElement.textContent === shown) return;
-    row.ageElement.textContent = shown;
-    const name = text.option(row.notification.method, row.target.slice(0, 100), row.size, shown);
-    row.element.setAttribute("aria-label", [name, ...[...row.element.querySelectorAll(".badge")].map((b) => b.textContent)].join(", "));
-  }
-
-  // Selection
+  // Choosing and selecting
 
   pressed(event) {
-    const key = event.target.closest("[data-key]")?.getAttribute("data-key");
-    if (this.byKey.has(key) && event.button === 0) {
-      this.choose(this.byKey.get(key));
+    const row = this.byKey.get(event.target.closest("[data-key]")?.getAttribute("data-key"));
+    if (!row || event.button !== 0) return;
+    const { selection } = this;
+    const isWithin = event.clientX - row.element.getBoundingClientRect().left < boxWidth;
+    if (event.shiftKey) {
+      // No text is selected.
+      event.preventDefault();
+      this.element.focus();
+      this.extend(row);
+    } else if (event.ctrlKey || event.metaKey || selection.isPicking || (selection.isShown && isWithin)) {
+      const { current } = this;
+      if (!selection.isShown && this.isChosen && current !== row) selection.add([current]);
+      this.choose(row);
+      selection.toggle(row);
+    } else {
+      this.choose(row);
       this.handlers.open();
     }
   }
 
-  /** Selects a row for the user. */
+  /** Shows a row that the user has chosen. */
   choose(row) {
     if (!row) return;
+    this.selection.range = null;
     this.handlers.chosen(row);
     this.select(row);
+    this.isChosen = true;
+  }
+
+  /** Selects the rows from the one that is shown to another one, and shows that. */
+  extend(row) {
+    if (!row) return;
+    this.selection.extend(this.visibleRows, this.current ?? row, row);
+    this.select(row);
+    this.isChosen = true;
   }
 
   select(row) {
     if (!row) return;
     if (row === this.newest) this.noteNew(0);
-    if (this.selected?.element) this.selected.element.setAttribute("aria-selected", "false");
-    this.selected = row;
+    this.current = row;
+    this.isChosen = false;
     this.reveal(row);
     this.showSelection();
     this.handlers.select(row);
@@ -348,18 +328,28 @@ export class RequestList {
     this.render();
   }
 
+  /** Unless rows are selected by hand, the one that is shown in detail counts as selected. */
   showSelection() {
-    const element = this.selected?.element;
-    element?.setAttribute("aria-selected", "true");
-    if (element?.isConnected) this.element.setAttribute("aria-activedescendant", element.id);
+    const { current, selection } = this;
+    this.element.classList.toggle("selecting", selection.isShown);
+    for (const child of this.element.children) {
+      const row = this.byKey.get(child.getAttribute("data-key"));
+      if (!row) continue;
+      child.setAttribute("aria-selected", String(selection.isShown ? selection.has(row) : row === current));
+      if (row === current) child.setAttribute("aria-current", "true");
+      else child.removeAttribute("aria-current");
+    }
+    if (current?.element?.isConnected) this.element.setAttribute("aria-activedescendant", current.element.id);
     else this.element.removeAttribute("aria-activedescendant");
   }
 
-  /** Selects the row so many places further down. */
-  move(places) {
+  /** Goes to the row so many places further down, or extends the selection to it. */
+  move(places, isExtending = false) {
     const rows = this.visibleRows ?? [];
-    const index = rows.indexOf(this.selected);
-    this.choose(rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))]);
+    const index = rows.indexOf(this.current);
+    const row = rows[Math.max(0, Math.min(rows.length - 1, index < 0 ? 0 : index + places))];
+    if (isExtending) this.extend(row);
+    else this.choose(row);
   }
 
   toNewest() {
@@ -378,23 +368,12 @@ export class RequestList {
   scrolled() {
     if (this.scroller.scrollTop === 0) this.noteNew(0);
     this.render();
-    this.showSelection();
-  }
-
-  mark(row) {
-    this.markedKey = row?.key ?? null;
-    this.paintSoon();
   }
 
   noteCollected(through) {
     for (const row of this.rows) if (!row.isRefused && row.id <= through) row.isCollected = true;
     this.paintSoon();
   }
-}
-
-/** The beginning of a body that is text, on one line. */
-function summary(notification) {
-  return isBinary(notification) ? "" : notification.body.slice(0, 200).replaceAll(/\s+/g, " ").trim().slice(0, 80);
 }
 
 function countKnown(byKey, earlier, later) {

@@ -1,7 +1,7 @@
 // Whether a signature is right, and if not, why.
 
 import { el, visible } from "../common/dom.js";
-import { text } from "../common/text.js";
+import { text } from "./text.js";
 
 export function verdict(verification) {
   const { valid, preset } = verification;

@@ -1,6 +1,7 @@
 """The page of an endpoint, as tests use it."""
 
 import json
+import re
 
 ROWS = "[...document.querySelectorAll('#list [role=option]')]"
 STATE = "document.getElementById('state')?.textContent"
@@ -19,6 +20,11 @@ def rows(tab):
 def wait_for_rows(tab, *wanted):
     """Waits until the list has these rows, newest first."""
     tab.wait("JSON.stringify(%s.map(row => row.id)) === %s" % (ROWS, json.dumps(json.dumps(wanted, separators=(",", ":")))))
+
+
+def file_base(endpoint):
+    """The beginning of the names of an endpoint's files."""
+    return re.sub("[^A-Za-z0-9-]", "-", endpoint[:8])
 
 
 def choose(tab, row):

@@ -32,7 +32,7 @@ def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_pag
     tab = page_of(open_page, service, endpoint)
     wait_for_rows(tab, "row-1")
     choose(tab, "row-1")
-    press(tab, "Forward\u2026")
+    press(tab, "Forward\u2026", "document.getElementById('detail')")
     tab.wait(DIALOG)
     press(tab, "Send", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.startsWith('Write an address')")
@@ -49,7 +49,7 @@ def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_pag
     receiver.wait(2, "/yes")
     press(tab, "Close", DIALOG)
     # The addresses are remembered.
-    press(tab, "Forward\u2026")
+    press(tab, "Forward\u2026", "document.getElementById('detail')")
     tab.wait(DIALOG)
     assert tab.run("return %s.querySelector('textarea').value" % DIALOG) == "\n".join(urls)
     # An address that is not one.
@@ -190,7 +190,7 @@ def test_without_forwarding_the_page_explains_it(shared, open_page, endpoint):
     tab = page_of(open_page, shared, endpoint)
     wait_for_rows(tab, "row-1")
     choose(tab, "row-1")
-    press(tab, "Forward\u2026")
+    press(tab, "Forward\u2026", "document.getElementById('detail')")
     tab.wait(DIALOG)
     assert "ENDPOINT_FORWARDING" in tab.text("dialog") and not tab.run("return %s.querySelector('textarea')" % DIALOG)
     press(tab, "Close", DIALOG)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from inspecting import ROWS, STATE, choose, page_of, rows, view, wait_for_rows
+from inspecting import ROWS, STATE, choose, file_base, page_of, rows, view, wait_for_rows
 from tab import PHONE
 
 # ------------------------------------------------------------ the first minute
@@ -211,7 +211,7 @@ def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
     assert shared.hook(endpoint).status == 299
 
 
-PREVIEW = "document.getElementById('preview').textContent"
+PREVIEW = "document.getElementById('preview')?.textContent"
 
 
 def test_the_preview_shows_what_a_sender_would_hear_before_anything_is_changed(shared, open_page, endpoint):
@@ -273,7 +273,7 @@ def test_collecting_saves_and_removes(shared, open_page, endpoint):
     tab.wait("document.querySelector('dialog[open]')")
     assert "3 notifications" in tab.text("dialog h2")
     tab.find("dialog button.primary").click()
-    saved = json.loads(tab.downloaded("%s-collected.json" % endpoint[:8]))
+    saved = json.loads(tab.downloaded("%s-1-3-collected.json" % file_base(endpoint)))
     assert [n["body"] for n in saved["notifications"]] == ["body 0", "body 1", "body 2"]
     tab.wait(ROWS + ".length === 3 && " + ROWS + ".every(row => row.textContent.includes('collected'))")
     assert shared.collect(endpoint) == []
@@ -287,7 +287,7 @@ def test_exports_have_every_request_and_every_byte(shared, open_page, endpoint):
     wait_for_rows(tab, "row-2", "row-1")
     for index, kind in enumerate(("json", "har")):
         tab.run("document.querySelectorAll('.menu button')[%d].click()" % index)
-        found = json.loads(tab.downloaded("%s.%s" % (endpoint[:8], kind)))
+        found = json.loads(tab.downloaded("%s-1-2.%s" % (file_base(endpoint), kind)))
         if kind == "json":
             assert found == kept
         else:

@@ -2,8 +2,8 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, field, group, tell } from "../common/dom.js";
-import { text } from "../common/text.js";
-import { standing } from "./forward.js";
+import { standing } from "../forward/standing.js";
+import { text } from "./text.js";
 import { Trial, readHeaders } from "./trial.js";
 
 /** The handshakes, with their parameters. */

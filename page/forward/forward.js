@@ -1,18 +1,16 @@
 // Has the service send captured requests on to other addresses, and shows the result of each.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, field, group, visible } from "../common/dom.js";
+import { button, dialog, el, field, visible } from "../common/dom.js";
 import { setting } from "../common/recent.js";
 import { text as common, time } from "../common/text.js";
-import { text } from "./forward-text.js";
+import { linesOf } from "./standing.js";
+import { text } from "./text.js";
 
 /** The most requests of one call. */
 const limit = 100;
 const pollMilliseconds = 500;
 const pageSize = 1000;
-
-/** The addresses in a text, which has one on each line. */
-export const linesOf = (string) => [...new Set(string.split(/\s+/).filter(Boolean))];
 
 const reason = (failure) => (failure.status ? failure.message : common.failed(common.noAnswer));
 
@@ -153,17 +151,4 @@ function result(one) {
   if (one.state === "failed") return [el("span", { class: "bad" }, visible(one.reason ?? "")), ...response];
   if (one.state === "unknown") return [text.notKept];
   return [one.attempts > 0 && one.nextAttempt ? text.next(time(one.nextAttempt)) : text.sending];
-}
-
-/** The part of an endpoint's settings that forwards each request as it arrives. */
-export function standing(settings) {
-  const addresses = el("textarea", { rows: 2, spellcheck: false, value: settings.forwards.join("\n") });
-  const isShown = settings.forwarding || settings.forwards.length > 0;
-  return {
-    element: group(
-      text.standing, !settings.forwarding && el("p", { class: "about" }, text.off),
-      isShown && field(text.standingHint, addresses),
-    ),
-    read: () => linesOf(addresses.value),
-  };
 }

@@ -2,8 +2,9 @@
 
 import { endpoint } from "../common/api.js";
 import { button, el, field, group, tell, visible } from "../common/dom.js";
-import { headerFields, text } from "../common/text.js";
-import { verdict } from "./verdict.js";
+import { headerFields } from "../common/text.js";
+import { verdict } from "../endpoint/verdict.js";
+import { text } from "./text.js";
 
 const pauseMilliseconds = 250;
 const shownLength = 20000;
