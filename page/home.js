@@ -1,66 +1,45 @@
 // The first page: opens or creates an endpoint.
 
 import { endpoint, idIn } from "./common/api.js";
-import { button, el, tell } from "./common/dom.js";
+import { button, el, fault, fieldForm, form, submit, tell } from "./common/dom.js";
 import { forget, recent } from "./common/recent.js";
 import { text } from "./common/text.js";
 
 export function home(open) {
-  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
-  const fail = (message) => {
-    error.textContent = message;
-    error.hidden = false;
-  };
+  const error = fault();
+  const failed = (failure) => error.show(text.failed(failure.status ? failure.message : text.noAnswer));
   const name = el("input", { id: "name", autocomplete: "off", maxLength: 64, spellcheck: false });
-  const create = el("button", { type: "submit", class: "primary" }, text.create);
-  const newForm = el(
-    "form",
-    {
-      class: "card",
-      async onsubmit(event) {
-        event.preventDefault();
-        create.disabled = true;
-        try {
-          const wanted = name.value.trim();
-          const { endpointId } = await endpoint.create(wanted);
-          open(endpointId);
-          if (wanted !== "" && !endpointId.startsWith(wanted)) tell(text.nameIgnored, true);
-        } catch (failure) {
-          fail(text.failed(failure.status ? failure.message : text.noAnswer));
-          create.disabled = false;
-        }
-      },
+  const newForm = form(
+    async () => {
+      try {
+        const wanted = name.value.trim();
+        const { endpointId } = await endpoint.create(wanted);
+        open(endpointId);
+        if (wanted !== "" && !endpointId.startsWith(wanted)) tell(text.nameIgnored, true);
+      } catch (failure) {
+        failed(failure);
+      }
     },
-    create,
+    { class: "card" },
+    submit(text.create, { class: "primary" }),
     el("p", {}, text.createHint),
     el("details", {}, el("summary", {}, text.nameLabel), el("label", { for: "name" }, text.nameHint), name),
   );
   const field = el("input", { id: "open", autocomplete: "off", spellcheck: false });
-  const openForm = el(
-    "form",
-    {
-      class: "card",
-      onsubmit(event) {
-        event.preventDefault();
-        const id = idIn(field.value);
-        if (id) open(id);
-        else fail(text.notAnId);
-      },
-    },
-    el("label", { for: "open" }, text.openLabel),
-    el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)),
-  );
+  const openForm = fieldForm(text.openLabel, field, text.open, () => {
+    const id = idIn(field.value);
+    if (id) open(id);
+    else error.show(text.notAnId);
+  });
   const example = button(text.example, async () => {
-    example.disabled = true;
     try {
       open(await (await import("./endpoint/demo.js")).demonstrate());
     } catch (failure) {
-      fail(text.failed(failure.status ? failure.message : text.noAnswer));
-      example.disabled = false;
+      failed(failure);
     }
   }, { id: "example" });
   const exampleCard = el("div", { class: "card" }, example, el("p", {}, text.exampleHint));
-  return el("div", { class: "home" }, el("h1", {}, text.title), error, newForm, exampleCard, openForm, list());
+  return el("div", { class: "home" }, el("h1", {}, text.title), error.element, newForm, exampleCard, openForm, list());
 }
 
 function list() {

@@ -27,6 +27,9 @@ export function svg(name, attributes, ...children) {
   return element;
 }
 
+// The second click of a double click comes within this time.
+const doubleClickMilliseconds = 500;
+
 // Characters that would change how other text looks, or would not be seen.
 const hidden = /[\u0000-\u0008\u000b\u000c\u000d\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufe0f\ufeff\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
 
@@ -53,8 +56,63 @@ export function keepingFocus(element, action) {
   if (index >= 0) buttons()[index]?.focus();
 }
 
+/**
+ * Makes of an action a listener that does it once: while the action is under way, other events have no effect, and neither has the
+ * second click of a double click. The button looks disabled meanwhile, but keeps the focus.
+ */
+function once(action, buttonOf) {
+  let isBusy = false;
+  let endedAt = -Infinity;
+  return async (event, clicks = event.detail) => {
+    if (isBusy || (clicks > 1 && performance.now() - endedAt < doubleClickMilliseconds)) return;
+    const result = action(event);
+    if (!result?.then) return;
+    const button = buttonOf(event);
+    isBusy = true;
+    button?.setAttribute("aria-disabled", "true");
+    try {
+      await result;
+    } finally {
+      isBusy = false;
+      endedAt = performance.now();
+      button?.removeAttribute("aria-disabled");
+    }
+  };
+}
+
+/** A button. If its action returns a promise, it has no effect again before that is fulfilled. */
 export function button(label, onclick, properties = {}) {
-  return el("button", { type: "button", onclick, ...properties }, label);
+  return el("button", { type: "button", onclick: once(onclick, (event) => event.currentTarget), ...properties }, label);
+}
+
+/** A form that does something when it is submitted, once as a button does. */
+export function form(action, properties, ...children) {
+  let clicks = 0;
+  const run = once(action, ({ target }) => target.querySelector("[type=submit]"));
+  const submitted = (event) => {
+    event.preventDefault();
+    run(event, clicks);
+    clicks = 0;
+  };
+  return el("form", { onclick: (event) => (clicks = event.detail), onsubmit: submitted, ...properties }, ...children);
+}
+
+export const submit = (label, properties = {}) => el("button", { type: "submit", ...properties }, label);
+
+/** A form with one field and a button beside it. */
+export const fieldForm = (label, input, buttonLabel, action, ...more) =>
+  form(action, { class: "card" }, el("label", { for: input.id }, label), el("div", { class: "row-of-fields" }, input, submit(buttonLabel)), ...more);
+
+/** A place for what is wrong. Screen readers speak it. */
+export function fault(message = null) {
+  const element = el("p", { class: "notice bad", role: "alert", hidden: message === null }, message);
+  return {
+    element,
+    show(...content) {
+      element.replaceChildren(...content);
+      element.hidden = content.length === 0;
+    },
+  };
 }
 
 export const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);

@@ -1,6 +1,6 @@
 // Creates or changes a subscription.
 
-import { button, dialog, el, field, tell, visible } from "../common/dom.js";
+import { button, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
 import { text } from "./text.js";
@@ -71,8 +71,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
   const extensions = el("textarea", { rows: 2, spellcheck: false, value: raw.extensions ?? "{}" });
   const auth = authorization(raw.auth ?? "{}");
   const handshake = el("input", { type: "checkbox", checked: current.handshake ?? false });
-  const fault = el("p", { class: "notice bad", role: "alert", hidden: true });
-  const save = el("button", { type: "submit", class: "primary" }, text.save);
+  const error = fault();
 
   /** The members as JSON, with the texts of those that the user may have written in a way of their own. */
   function body() {
@@ -87,27 +86,22 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
     return `{${parts.map(([key, value]) => `${JSON.stringify(key)}: ${value}`).join(", ")}}`;
   }
 
-  const form = el(
-    "form", {
-      async onsubmit(event) {
-        event.preventDefault();
-        save.disabled = true;
-        try {
-          const made = id === null ? (await events.create(body())).uuid : (await events.change(id, body()), id);
-          box.close();
-          tell(id === null ? text.created : text.saved);
-          done(made);
-        } catch (error) {
-          fault.replaceChildren(...visible(reason(error)));
-          fault.hidden = false;
-          save.disabled = false;
-        }
-      },
-    },
+  const save = async () => {
+    try {
+      const made = id === null ? (await events.create(body())).uuid : (await events.change(id, body()), id);
+      box.close();
+      tell(id === null ? text.created : text.saved);
+      done(made);
+    } catch (failure) {
+      error.show(...visible(reason(failure)));
+    }
+  };
+  const content = form(
+    save, {},
     field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
-    field(text.extensions, extensions), auth.element, el("label", { class: "check" }, handshake, " ", text.handshake), fault,
-    el("div", { class: "buttons" }, button(text.cancel, () => box.close()), save),
+    field(text.extensions, extensions), auth.element, el("label", { class: "check" }, handshake, " ", text.handshake), error.element,
+    el("div", { class: "buttons" }, button(text.cancel, () => box.close()), submit(text.save, { class: "primary" })),
   );
-  const box = dialog(id === null ? text.newTitle : text.editTitle, form);
+  const box = dialog(id === null ? text.newTitle : text.editTitle, content);
   box.classList.add("wide");
 }

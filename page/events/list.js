@@ -1,6 +1,6 @@
 // The subscriptions of the user, oldest first, as the API lists them.
 
-import { button, el, visible } from "../common/dom.js";
+import { button, el, fault as problem, fieldForm, visible } from "../common/dom.js";
 import { Poller } from "../common/poller.js";
 import { events } from "./api.js";
 import { attemptFacts, link, nameOf, outcome, refused, stateOf, troubles } from "./parts.js";
@@ -64,26 +64,19 @@ export function openList({ go, create }) {
   });
 
   const find = el("input", { id: "find", autocomplete: "off", spellcheck: false, placeholder: text.findHint });
-  const findFault = el("p", { class: "notice bad", role: "alert", hidden: true }, text.notAnId);
+  const findFault = problem();
+  const show = () => {
+    const id = /[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}/i.exec(find.value)?.[0];
+    if (id) go(`/event/${id}`);
+    else findFault.show(text.notAnId);
+  };
   const element = el(
     "div", { class: "events" },
     el("div", { class: "events-head" }, el("h1", {}, text.subscriptions), poll.element),
     el("p", { class: "about" }, text.about),
     el("p", { class: "actions" }, button(text.create, () => create(), { class: "primary" }), el("a", { class: "as-button", href: "inspect#/events/try", "data-view": "" }, text.testerTitle)),
     fault, count, list, more,
-    el(
-      "form", {
-        class: "card",
-        onsubmit(event) {
-          event.preventDefault();
-          const id = /[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}/i.exec(find.value)?.[0];
-          findFault.hidden = id !== undefined;
-          if (id) go(`/event/${id}`);
-        },
-      },
-      el("label", { for: "find" }, text.find),
-      el("div", { class: "row-of-fields" }, find, el("button", { type: "submit" }, text.show)), findFault,
-    ),
+    fieldForm(text.find, find, text.show, show, findFault.element),
   );
   return {
     title: text.title, element,

@@ -1,6 +1,6 @@
 // One subscription: what it is, what it delivered, and what can be done with it.
 
-import { button, dialog, el, field, tell, visible } from "../common/dom.js";
+import { button, dialog, el, fault as problem, field, tell, visible } from "../common/dom.js";
 import { members } from "../common/json.js";
 import { Poller } from "../common/poller.js";
 import { time } from "../common/text.js";
@@ -69,7 +69,6 @@ export function openSubscription(id, { go }) {
   }
 
   async function loadOlder() {
-    older.disabled = true;
     try {
       const page = await events.deliveries(id, query({ before: Math.min(...lines.keys()) }));
       add(page);
@@ -77,7 +76,6 @@ export function openSubscription(id, { go }) {
     } catch (error) {
       tell(text.failed(reason(error)), true);
     }
-    older.disabled = false;
   }
 
   function entry(line) {
@@ -143,13 +141,13 @@ export function openSubscription(id, { go }) {
     const since = el("input", { type: "datetime-local", step: "0.001", value: local(moment(current.missed?.since ?? current.created)) });
     const until = el("input", { type: "datetime-local", step: "0.001" });
     const all = el("input", { type: "checkbox" });
-    const wrong = el("p", { class: "notice bad", role: "alert", hidden: true });
+    const wrong = problem();
     const box = dialog(
       text.replayTitle, el("p", {}, text.replayText),
       current.missed && el("p", { class: "notice warn" }, text.missed(current.missed.count, time(`${current.missed.since}Z`)), " ", text.replayMissed),
       current.disabled && el("p", { class: "notice bad" }, text.replayDisabled),
       field(text.since, since), field(text.until, until),
-      el("label", { class: "check" }, all, " ", text.all), wrong,
+      el("label", { class: "check" }, all, " ", text.all), wrong.element,
       el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.start, begin, { class: "primary" })),
     );
     async function begin() {
@@ -161,8 +159,7 @@ export function openSubscription(id, { go }) {
         tell(text.replaying(...[answer.since, answer.until].map((naive) => time(`${naive}Z`))));
         poll.now();
       } catch (error) {
-        wrong.textContent = reason(error);
-        wrong.hidden = false;
+        wrong.show(reason(error));
       }
     }
   }

@@ -1,7 +1,7 @@
 // Has the service send captured requests on to other addresses, and shows the result of each.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, field, visible } from "../common/dom.js";
+import { button, dialog, el, fault, field, form, submit, visible } from "../common/dom.js";
 import { setting } from "../common/recent.js";
 import { text as common, time } from "../common/text.js";
 import { linesOf } from "./standing.js";
@@ -26,14 +26,12 @@ export function forward(id, settings, rows) {
     return;
   }
   const addresses = el("textarea", { rows: 4, spellcheck: false, value: setting("forward-to") ?? "", required: true });
-  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
+  const error = fault();
   const results = new Results(id, new Map(rows.map((row) => [row.id, row])));
-  const submit = el("button", { type: "submit", class: "primary" }, text.send);
-  const send = async (event) => {
-    event.preventDefault();
-    error.hidden = true;
+  const sendButton = submit(text.send, { class: "primary" });
+  const send = async () => {
+    error.show();
     const urls = linesOf(addresses.value);
-    submit.disabled = true;
     try {
       if (urls.length === 0) throw Object.assign(new Error(text.noAddress), { status: 400 });
       // In the order in which they arrived.
@@ -41,21 +39,19 @@ export function forward(id, settings, rows) {
       const begun = await endpoint.forward(id, numbers, urls);
       if (box.open) results.show(begun);
       setting("forward-to", addresses.value);
-      submit.textContent = text.again;
+      sendButton.textContent = text.again;
     } catch (failure) {
-      error.textContent = reason(failure);
-      error.hidden = false;
+      error.show(reason(failure));
     }
-    submit.disabled = false;
   };
   const box = dialog(
     text.title,
-    el(
-      "form", { onsubmit: send, noValidate: true },
+    form(
+      send, { noValidate: true },
       sent.length === 1 && el("p", { class: "forwarded" }, visible(text.one(sent[0].notification.method, sent[0].target.slice(0, 200)))),
       el("p", {}, text.what(sent.length, rows.length - sent.length)),
-      field(text.addresses, addresses), el("p", { class: "about" }, text.addressHint), error,
-      el("div", { class: "buttons" }, submit, button(text.close, close)),
+      field(text.addresses, addresses), el("p", { class: "about" }, text.addressHint), error.element,
+      el("div", { class: "buttons" }, sendButton, button(text.close, close)),
     ),
     results.element,
   );

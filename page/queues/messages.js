@@ -2,7 +2,7 @@
 
 import { bodyView } from "../common/body.js";
 import { fromBase64 } from "../common/bytes.js";
-import { announce, button, copy, el, field, save, tell, visible } from "../common/dom.js";
+import { announce, button, copy, el, field, form, save, submit, tell, visible } from "../common/dom.js";
 import { replaceChildren } from "../common/morph.js";
 import { age, bytes, text as common, time } from "../common/text.js";
 import { queues } from "./api.js";
@@ -160,18 +160,10 @@ export class Messages {
 
   makeForm() {
     this.field = el("textarea", { id: "message", rows: 3, spellcheck: false });
-    const send = el("button", { type: "submit" }, text.sendButton);
-    this.form = el(
-      "form",
-      {
-        class: "card",
-        onsubmit: (event) => {
-          event.preventDefault();
-          this.attempt(() => this.send(send));
-        },
-      },
+    this.form = form(
+      () => this.attempt(() => this.send()), { class: "card" },
       el("h2", {}, text.send), el("p", { class: "about" }, text.sendHint),
-      field(text.sendLabel, this.field), send,
+      field(text.sendLabel, this.field), submit(text.sendButton),
     );
     this.signedNote = el("p", { class: "notice plain", hidden: true }, text.signedQueue);
     return el("div", {}, this.form, this.signedNote);
@@ -182,18 +174,13 @@ export class Messages {
     this.signedNote.hidden = !this.state.signed;
   }
 
-  async send(button) {
+  async send() {
     const { length } = new TextEncoder().encode(this.field.value);
     if (length > this.state.max_message_size) return tell(text.tooLong(bytes(length), bytes(this.state.max_message_size)), true);
-    button.disabled = true;
-    try {
-      await queues.send(this.queue, this.field.value);
-      tell(text.sent);
-      // Not a load of its own: of two at a time, the older answer could come last.
-      this.refresh();
-    } finally {
-      button.disabled = false;
-    }
+    await queues.send(this.queue, this.field.value);
+    tell(text.sent);
+    // Not a load of its own: of two at a time, the older answer could come last.
+    this.refresh();
   }
 
   async attempt(action) {

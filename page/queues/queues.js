@@ -1,6 +1,6 @@
 // The queues of a user: how full they are, who reads them and how far, and their newest messages. It looks and does not read.
 
-import { button, el, field, tell, visible, wideTable } from "../common/dom.js";
+import { button, el, fault, field, form, submit, tell, visible, wideTable } from "../common/dom.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
 import { age, bytes, text as common } from "../common/text.js";
@@ -42,54 +42,44 @@ class QueuesView {
   /** @param reason why the user has to log in again */
   showLogin(reason = null) {
     this.poller?.close();
-    const error = el("p", { class: "notice bad", role: "alert", hidden: reason === null }, reason ?? "");
-    const fail = (message) => {
-      error.textContent = message;
-      error.hidden = false;
-    };
+    const error = fault(reason);
     const user = el("input", { id: "user", name: "user", autocomplete: "username", spellcheck: false, required: true });
     const password = el("input", { id: "password", name: "password", type: "password", autocomplete: "current-password" });
     const keep = el("input", { type: "checkbox", id: "keep" });
-    const submit = el("button", { type: "submit", class: "primary" }, text.logIn);
-    const form = el(
-      "form",
-      {
-        class: "card login",
-        onsubmit: async (event) => {
-          event.preventDefault();
-          if (user.value === "" || user.value.includes(":")) return fail(text.userFault);
-          submit.disabled = true;
-          error.hidden = true;
-          try {
-            const overview = await queues.overview(AbortSignal.timeout(20000), { user: user.value, password: password.value });
-            if (this.isClosed) return;
-            logIn(user.value, password.value, keep.checked);
-            this.showContent(overview);
-            document.getElementById("main").focus();
-          } catch (failure) {
-            if (this.isClosed) return;
-            submit.disabled = false;
-            if (failure.status === 429 && failure.retryAfter) this.wait(failure, submit, fail);
-            else fail(failure.status ? failure.message : common.failed(common.noAnswer));
-          }
-        },
+    const logInButton = submit(text.logIn, { class: "primary" });
+    const loginForm = form(
+      async () => {
+        if (user.value === "" || user.value.includes(":")) return error.show(text.userFault);
+        error.show();
+        try {
+          const overview = await queues.overview(AbortSignal.timeout(20000), { user: user.value, password: password.value });
+          if (this.isClosed) return;
+          logIn(user.value, password.value, keep.checked);
+          this.showContent(overview);
+          document.getElementById("main").focus();
+        } catch (failure) {
+          if (this.isClosed) return;
+          if (failure.status === 429 && failure.retryAfter) this.wait(failure, logInButton, error.show);
+          else error.show(failure.status ? failure.message : common.failed(common.noAnswer));
+        }
       },
-      el("p", {}, text.logInHint), error,
+      { class: "card login" },
+      el("p", {}, text.logInHint), error.element,
       field(text.user, user), field(text.password, password),
       el("label", { class: "check" }, keep, " ", text.keep),
-      submit,
+      logInButton,
     );
     this.who.replaceChildren();
-    this.content.replaceChildren(form);
+    this.content.replaceChildren(loginForm);
     user.focus();
   }
 
   /** Shows how long the service takes no login. */
-  wait({ message, retryAfter }, submit, fail) {
+  wait({ message, retryAfter }, button, fail) {
     const until = Date.now() + Number(retryAfter) * 1000;
     const update = () => {
       const seconds = Math.ceil((until - Date.now()) / 1000);
-      submit.disabled = seconds > 0;
+      button.disabled = seconds > 0;
       fail(seconds > 0 ? text.tooMany(message, seconds) : message);
       if (seconds <= 0) clearInterval(this.waiting);
     };

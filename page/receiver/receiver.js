@@ -1,7 +1,7 @@
 // Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, field, group, tell } from "../common/dom.js";
+import { button, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
 import { standing } from "../forward/standing.js";
 import { text } from "./text.js";
 import { Trial, readHeaders } from "./trial.js";
@@ -195,28 +195,26 @@ export async function receiver(id, chosen, changed) {
     const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
     return Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
   };
-  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
-  const apply = async (event) => {
-    event.preventDefault();
-    error.hidden = true;
+  const error = fault();
+  const apply = async () => {
+    error.show();
     try {
       await endpoint.change(id, { enabled: rest.read().enabled, ...changes() });
       box.close();
       tell(text.applied);
       changed();
     } catch (failure) {
-      error.textContent = failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message;
-      error.hidden = false;
-      error.scrollIntoView({ block: "nearest" });
+      error.show(failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message);
+      error.element.scrollIntoView({ block: "nearest" });
     }
   };
   const trial = new Trial(id, chosen, changes, () => rest.read());
-  const form = el(
-    "form", { onsubmit: apply, noValidate: true },
-    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error,
-    el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, text.apply), button(text.close, () => box.close())),
+  const content = form(
+    apply, { noValidate: true },
+    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error.element,
+    el("div", { class: "buttons" }, submit(text.apply, { class: "primary" }), button(text.close, () => box.close())),
   );
-  const box = dialog(text.receiverTitle, el("div", { class: "receiver" }, form, trial.element));
+  const box = dialog(text.receiverTitle, el("div", { class: "receiver" }, content, trial.element));
   box.classList.add("wide");
   box.addEventListener("input", () => trial.update());
   box.addEventListener("close", () => trial.close());

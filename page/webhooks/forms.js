@@ -1,6 +1,6 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
-import { button, copy, dialog, el, field, group, tell } from "../common/dom.js";
+import { button, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
 import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";
@@ -20,29 +20,17 @@ const select = (options, value) => el("select", {}, options.map(([name, label]) 
  * @param action resolves when the dialog may be closed; `false` leaves it open
  */
 function formDialog(title, content, label, action, kind = "primary") {
-  const error = el("p", { class: "notice bad", role: "alert", hidden: true });
-  const submit = el("button", { type: "submit", class: kind }, label);
-  const form = el(
-    "form",
-    {
-      noValidate: true,
-      async onsubmit(event) {
-        event.preventDefault();
-        submit.disabled = true;
-        error.hidden = true;
-        try {
-          if ((await action()) !== false) box.close();
-        } catch (failure) {
-          error.textContent = failure.status || failure instanceof Fault ? failure.message : common.failed(common.noAnswer);
-          error.hidden = false;
-        } finally {
-          submit.disabled = false;
-        }
-      },
-    },
-    content, error, el("div", { class: "buttons" }, submit, button(common.cancel, () => box.close())),
-  );
-  const box = dialog(title, form);
+  const error = fault();
+  const submitted = async () => {
+    error.show();
+    try {
+      if ((await action()) !== false) box.close();
+    } catch (failure) {
+      error.show(failure.status || failure instanceof Fault ? failure.message : common.failed(common.noAnswer));
+    }
+  };
+  const buttons = el("div", { class: "buttons" }, submit(label, { class: kind }), button(common.cancel, () => box.close()));
+  const box = dialog(title, form(submitted, { noValidate: true }, content, error.element, buttons));
   return box;
 }
 

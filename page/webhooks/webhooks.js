@@ -1,7 +1,7 @@
 // Chooses what is shown of webhooks: an environment, or one webhook of it.
 
 import { go } from "../common/address.js";
-import { button, el } from "../common/dom.js";
+import { button, el, fault, fieldForm } from "../common/dom.js";
 import { environments, randomUUID, uuidIn } from "./api.js";
 import { EnvironmentView } from "./environment.js";
 import { text } from "./text.js";
@@ -20,24 +20,16 @@ class Chooser {
   constructor() {
     this.title = text.title;
     const openEnvironment = (id) => go(`inspect#/webhooks/${id}`);
-    const error = el("p", { class: "notice bad", role: "alert", hidden: true }, text.notUUID);
+    const error = fault();
     const field = el("input", { id: "environment", autocomplete: "off", spellcheck: false });
-    const form = el(
-      "form",
-      {
-        class: "card",
-        onsubmit(event) {
-          event.preventDefault();
-          const id = uuidIn(field.value);
-          error.hidden = id !== null;
-          if (id) openEnvironment(id);
-        },
-      },
-      el("label", { for: "environment" }, text.openLabel),
-      el("div", { class: "row-of-fields" }, field, el("button", { type: "submit" }, text.open)), error,
-    );
+    const chosen = () => {
+      const id = uuidIn(field.value);
+      if (id) openEnvironment(id);
+      else error.show(text.notUUID);
+    };
+    const openForm = fieldForm(text.openLabel, field, text.open, chosen, error.element);
     const create = el("div", { class: "card" }, button(text.create, () => openEnvironment(randomUUID()), { class: "primary", id: "new-environment" }), el("p", {}, text.createHint));
-    this.element = el("div", { class: "home" }, el("h1", {}, text.title), form, create, list());
+    this.element = el("div", { class: "home" }, el("h1", {}, text.title), openForm, create, list());
   }
 
   start() {}
