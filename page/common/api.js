@@ -55,10 +55,8 @@ export const endpoint = {
     return JSON.parse(text).notifications;
   },
   forward: async (id, notifications, urls) => JSON.parse(await call("POST", endpointPath(id, "/forwards"), { body: { notifications, urls } })).forwards,
-  /** Newest first. */
-  async forwards(id, query, signal) {
-    return JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`), { signal })).forwards;
-  },
+  /** The forwards, newest first, and the backlog. */
+  forwards: async (id, query, signal) => JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`), { signal })),
   url: (id) => new URL(`webhook/${encodeURIComponent(id)}`, root).href,
 };
 

@@ -60,7 +60,7 @@ export function keepingFocus(element, action) {
  * Makes of an action a listener that does it once: while the action is under way, other events have no effect, and neither has the
  * second click of a double click. The button looks disabled meanwhile, but keeps the focus.
  */
-function once(action, buttonOf) {
+export function once(action, buttonOf) {
   let isBusy = false;
   let endedAt = -Infinity;
   return async (event, clicks = event.detail) => {

@@ -82,6 +82,7 @@ class Inspector {
     this.stateElement = el("span", { id: "state", class: "state" });
     this.roomElement = el("span", { id: "room" });
     this.lifeElement = el("span", { id: "life" });
+    this.standingButton = button("", () => this.forwards(), { class: "link", hidden: true });
     this.pauseButton = button(text.pause, () => this.togglePause(), { id: "pause", "aria-keyshortcuts": "p" });
     this.followButton = button(text.follow, () => this.toggleFollow(), { id: "follow", "aria-keyshortcuts": "f" });
     this.showFollow();
@@ -90,14 +91,15 @@ class Inspector {
       el(
         "div", {},
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
-        button(text.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
+        button(text.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }),
+        button(text.forwards, () => this.forwards(), { id: "forwards" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
       ),
     );
     menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
     return el(
       "div", { class: "head" },
       el("div", { class: "url" }, this.urlField, button(text.copy, () => copy(this.url, text.copied, text), { id: "copy-url" })),
-      el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement),
+      el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement, this.standingButton),
       el(
         "div", { class: "actions" }, this.pauseButton, this.followButton,
         button(text.receiver, () => this.attempt(() => this.receiver()), { id: "receiver" }),
@@ -147,6 +149,8 @@ class Inspector {
     this.counted = settings.newest;
     this.showRoom(pending.notifications);
     this.roomElement.title = text.roomTitle(bytes(pending.bytes), bytes(limits.bytes));
+    this.standingButton.hidden = settings.forwards.length === 0;
+    this.standingButton.textContent = text.standing(settings.forwards.length);
     this.showLife();
     this.showEmpty();
   }
@@ -357,6 +361,13 @@ class Inspector {
     return this.attempt(async () => {
       const [{ forward }, settings] = await Promise.all([import("../forward/forward.js"), endpoint.settings(this.id)]);
       forward(this.id, settings, rows);
+    });
+  }
+
+  forwards() {
+    return this.attempt(async () => {
+      const { forwards } = await import("../forward/forwards.js");
+      forwards(this.id, (number) => this.list.byKey.get(String(number)), () => this.feed.takeSettings());
     });
   }
 

@@ -56,6 +56,8 @@ export const text = {
   clearSelection: "Clear",
   forward: "Forward…",
   forwardShown: "Forward what is shown…",
+  forwards: "Forwards…",
+  standing: (count) => `forwards to ${plural(count, "address", "addresses")}`,
   // Empty
   waiting: "Waiting for the first request",
   waitingHint: "Send one from a terminal:",

@@ -12,7 +12,7 @@ const limit = 100;
 const pollMilliseconds = 500;
 const pageSize = 1000;
 
-const reason = (failure) => (failure.status ? failure.message : common.failed(common.noAnswer));
+export const reason = (failure) => (failure.status ? failure.message : common.failed(common.noAnswer));
 
 /** The dialog for some requests; `rows` are those of the list. */
 export function forward(id, settings, rows) {
@@ -115,7 +115,7 @@ class Results {
   async look(ids, signal) {
     const lowest = Math.min(...ids);
     for (let before = Math.max(...ids) + 1; before > lowest; ) {
-      const page = await endpoint.forwards(this.id, { before, limit: pageSize }, signal);
+      const { forwards: page } = await endpoint.forwards(this.id, { before, limit: pageSize }, signal);
       signal.throwIfAborted();
       const found = new Map(page.map((one) => [one.id, one]));
       const reached = page.at(-1)?.id ?? lowest;
@@ -141,7 +141,8 @@ class Results {
   }
 }
 
-function result(one) {
+/** What has become of a forward. */
+export function result(one) {
   const response = one.response ? [el("pre", { class: "code" }, visible(one.response))] : [];
   if (one.state === "delivered") return [el("span", { class: "good" }, text.delivered(one.status, one.milliseconds)), ...response];
   if (one.state === "failed") return [el("span", { class: "bad" }, visible(one.reason ?? "")), ...response];

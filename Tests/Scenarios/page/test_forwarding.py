@@ -1,4 +1,4 @@
-"""Requests that are sent on from the page."""
+"""Requests that are forwarded from the page."""
 
 import pytest
 from harness import Service
@@ -25,7 +25,7 @@ def results(tab):
     return tab.run("return [...%s.querySelectorAll('tbody tr')].map(row => [...row.children].map(cell => cell.textContent))" % DIALOG)
 
 
-def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_page, receiver):
+def test_a_request_is_forwarded_and_each_target_shows_its_result(service, open_page, receiver):
     receiver.rule("/no", status=503, body="not <b>now</b>", headers={"content-type": "text/plain"})
     endpoint = service.create()
     service.hook(endpoint, "first")
@@ -34,18 +34,18 @@ def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_pag
     choose(tab, "row-1")
     press(tab, "Forward\u2026", "document.getElementById('detail')")
     tab.wait(DIALOG)
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.startsWith('Write an address')")
     urls = [receiver.url("/yes"), receiver.url("/no")]
     tab.find("dialog textarea").send_keys("\n".join(urls))
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '1 delivered, 1 failed'")
     yes, no = results(tab)
     assert yes[:2] == ["#1 POST", urls[0]] and yes[2].startswith("200 in ")
     assert no == ["#1 POST", urls[1], "the target answered 503not <b>now</b>"]
     tab.screenshot("forward")
     assert tab.axe() == []
-    press(tab, "Send again", DIALOG)
+    press(tab, "Forward again", DIALOG)
     receiver.wait(2, "/yes")
     press(tab, "Close", DIALOG)
     # The addresses are remembered.
@@ -55,11 +55,11 @@ def test_a_request_is_sent_on_and_each_target_shows_its_result(service, open_pag
     # An address that is not one.
     tab.allow("400")
     tab.run("%s.querySelector('textarea').value = 'ftp://a.test/'" % DIALOG)
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.includes('must begin with http')")
 
 
-def test_all_that_the_filter_shows_is_sent_on(service, open_page, receiver):
+def test_all_that_the_filter_shows_is_forwarded(service, open_page, receiver):
     endpoint = service.create()
     for name in ("keep", "skip", "keep"):
         service.hook(endpoint, name)
@@ -69,9 +69,9 @@ def test_all_that_the_filter_shows_is_sent_on(service, open_page, receiver):
     wait_for_rows(tab, "row-3", "row-1")
     tab.run("document.getElementById('forward-shown').click()")
     tab.wait(DIALOG)
-    assert "2 requests are sent once more" in tab.text("dialog")
+    assert "2 requests are forwarded" in tab.text("dialog")
     tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/shown"))
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '2 delivered'")
     assert [arrival["body"] for arrival in receiver.arrivals("/shown")] == ["keep", "keep"]
 
@@ -93,7 +93,7 @@ def test_what_was_collected_is_left_out(service, open_page):
     wait_for_rows(tab, "row-2", "row-1")
     tab.run("document.getElementById('forward-shown').click()")
     tab.wait(DIALOG)
-    assert "1 request is sent" in tab.text("dialog") and "1 other is left out" in tab.text("dialog")
+    assert "1 request is forwarded" in tab.text("dialog") and "1 other is left out" in tab.text("dialog")
 
 
 def looking(open_page, service, endpoint, url, answer="real(url, options)"):
@@ -118,7 +118,7 @@ def looking(open_page, service, endpoint, url, answer="real(url, options)"):
         document.getElementById("forward-shown").click();""" % answer)
     tab.wait(DIALOG)
     tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, url)
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait("looks.length > 0")
     return tab
 
@@ -126,10 +126,10 @@ def looking(open_page, service, endpoint, url, answer="real(url, options)"):
 STATUS = DIALOG + ".querySelector('[role=status]').textContent"
 
 
-def test_sending_again_ends_the_looks_at_what_was_sent_before(service, open_page, receiver):
+def test_forwarding_again_ends_the_looks_at_what_was_forwarded_before(service, open_page, receiver):
     answers = "looks.length > 1 ? real(url, options) : new Promise((_, fail) => options.signal?.addEventListener('abort', () => fail(options.signal.reason)))"
     tab = looking(open_page, service, service.create(), receiver.url("/again"), answers)
-    press(tab, "Send again", DIALOG)
+    press(tab, "Forward again", DIALOG)
     tab.wait(STATUS + " === '1 delivered'")
     assert tab.run("return [looks[0].aborted, looks[1].aborted]") == [True, False]
 
@@ -161,7 +161,7 @@ def test_the_dialogs_fit_a_phone(service, open_page, receiver, scheme):
     tab.run("document.getElementById('forward-shown').click()")
     tab.wait(DIALOG)
     tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/" + "long" * 40))
-    press(tab, "Send", DIALOG)
+    press(tab, "Forward", DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '1 delivered'")
     tab.screenshot("forward-phone-" + scheme)
     assert tab.run("return %s.scrollWidth <= %s.clientWidth" % (DIALOG, DIALOG))
@@ -197,3 +197,52 @@ def test_without_forwarding_the_page_explains_it(shared, open_page, endpoint):
     tab.find("#receiver").click()
     tab.wait(DIALOG)
     assert "ENDPOINT_FORWARDING" in tab.text("dialog")
+
+
+def rows_of(tab):
+    """The forwards in the table: request, target, state, result, attempts."""
+    return tab.run(
+        "return [...%s.querySelectorAll('tbody tr')].map(row => [...row.children].slice(0, 5).map(cell => cell.textContent.trim()))" % DIALOG)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_forwards_of_an_endpoint_are_listed_stopped_and_made_again(service, open_page, receiver, scheme):
+    receiver.rule("/down", status=503, body="later")
+    endpoint = service.create()
+    up, down = receiver.url("/up-" + scheme), receiver.url("/down")
+    service.configure(endpoint, enabled=True, forwards=[up, down])
+    service.hook(endpoint, "first", suffix="?a=1")
+    tab = page_of(open_page, service, endpoint)
+    tab.prefer(scheme=scheme)
+    wait_for_rows(tab, "row-1")
+    # The head says that there are some.
+    tab.wait("document.querySelector('.facts .link').textContent === 'forwards to 2 addresses'")
+    tab.find(".facts .link").click()
+    tab.wait(DIALOG + "?.textContent.includes('the target answered 503')")
+    (second, first) = rows_of(tab)
+    assert first[:3] == ["#1 POST /?a=1", up + " each request", "delivered"] and first[3].startswith("200 in ") and first[4] == "1"
+    assert second[:3] == ["#1 POST /?a=1", down + " each request", "waiting"] and "next attempt" in second[3]
+    assert tab.text("dialog [role=status]").startswith("1 waiting.")
+    tab.screenshot("forwards-" + scheme)
+    assert tab.axe() == []
+    tab.resize(*PHONE)
+    tab.screenshot("forwards-phone-" + scheme)
+    assert tab.axe() == [] and tab.run("return %s.scrollWidth <= %s.clientWidth" % (DIALOG, DIALOG))
+    # Stopped: what waits for this address ends.
+    tab.run("%s.querySelector('[data-stop=\"' + arguments[0] + '\"]').click()" % DIALOG, down)
+    tab.wait("!%s.textContent.includes('waiting' + 'each')" % DIALOG)
+    tab.wait(DIALOG + ".querySelector('[role=status]').textContent.startsWith('0 waiting.')")
+    assert service.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()["forwards"] == [up]
+    assert len(receiver.arrivals("/down")) >= 1
+    # Made again.
+    tab.run("%s.querySelector('[data-again=\"1\"]').click()" % DIALOG)
+    receiver.wait(2, "/up-" + scheme)
+    tab.wait("[...%s.querySelectorAll('tbody tr')].filter(row => row.textContent.includes('delivered')).length === 2" % DIALOG)
+    tab.run("const choice = %s.querySelector('select'); choice.value = 'pending'; choice.dispatchEvent(new Event('change'))" % DIALOG)
+    assert "None." in tab.text("dialog .forwards")
+
+
+def test_without_forwarding_the_list_of_forwards_explains_it(shared, open_page, endpoint):
+    tab = page_of(open_page, shared, endpoint)
+    tab.allow("403").run("document.getElementById('forwards').click()")
+    tab.wait(DIALOG + "?.textContent.includes('ENDPOINT_FORWARDING')")

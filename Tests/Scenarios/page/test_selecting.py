@@ -197,7 +197,7 @@ def test_selected_requests_are_forwarded(service, open_page, receiver):
     tab.press("x", "j", "j", "x")
     tab.find("#forward-selected").click()
     tab.wait(DIALOG)
-    assert "2 requests are sent once more" in tab.text("dialog")
+    assert "2 requests are forwarded" in tab.text("dialog")
     tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/some"))
     tab.run("%s.querySelector('form').requestSubmit()" % DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '2 delivered'")
