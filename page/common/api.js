@@ -54,6 +54,8 @@ export const endpoint = {
     const text = await call("GET", endpointPath(id, `/notifications?${new URLSearchParams(query)}`), { signal });
     return JSON.parse(text).notifications;
   },
+  /** The bytes of a body, decompressed. */
+  decodedBody: async (id, number) => new Uint8Array(await (await ask("GET", endpointPath(id, `/notifications/${number}/body?decoded`))).arrayBuffer()),
   forward: async (id, notifications, urls) => JSON.parse(await call("POST", endpointPath(id, "/forwards"), { body: { notifications, urls } })).forwards,
   /** The forwards, newest first, and the backlog. */
   forwards: async (id, query, signal) => JSON.parse(await call("GET", endpointPath(id, `/forwards?${new URLSearchParams(query)}`), { signal })),

@@ -1,8 +1,10 @@
 // One request: its body, header fields, query, and what is known about it.
 
+import { endpoint } from "../common/api.js";
 import { hexBody, prettyBody, rawBody } from "../common/body.js";
 import { bodyBytes, bodyLength, header, isBinary, looksBinary, sha256 } from "../common/bytes.js";
 import { button, copy, el, keepingFocus, save, table, tell, visible } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { isJSON } from "../common/json.js";
 import { bytes, time } from "../common/text.js";
 import { curl } from "./curl.js";
@@ -154,17 +156,18 @@ export class Detail {
   form() {
     const { form } = this.row.notification;
     const parts = isMultipart(this.row.notification);
-    const rows = form.parts.map((part) =>
+    const rows = form.parts.map((part, index) =>
       el(
         "tr", {},
         el("th", { scope: "row" }, visible(part.name ?? "")),
         el("td", {}, el("pre", {}, part.value === null ? text.partNotShown : looksBinary(part.value) ? text.binaryPart : visible(part.value.slice(0, shownLength)))),
         parts ? [el("td", {}, visible(part.filename ?? "")), el("td", {}, visible(part.contentType ?? ""))] : null,
         el("td", { class: "number" }, bytes(part.bytes)),
+        parts ? el("td", {}, part.offset !== undefined && button(text.download, () => this.downloadPart(part, index + 1), { title: text.bytesOf(`${index + 1}`) })) : null,
       ),
     );
     const faults = form.faults.map((fault) => el("p", { class: "notice warn" }, visible(typeof fault === "string" ? fault : JSON.stringify(fault))));
-    const heads = [text.name, text.value, ...(parts ? [text.fileName, text.type] : []), text.size];
+    const heads = [text.name, text.value, ...(parts ? [text.fileName, text.type] : []), text.size, ...(parts ? [text.download] : [])];
     return [...faults, table(heads, rows)];
   }
 
@@ -231,6 +234,18 @@ export class Detail {
     if (!this.row) return;
     const { command, needsFile } = curl(this.row.notification, this.context.url, this.fileName);
     copy(command, needsFile ? text.curlNeedsFile(this.fileName) : text.copied, text);
+  }
+
+  /** Saves the bytes of a part. Where it is in the body is known for the body as it is after decompression. */
+  async downloadPart(part, number) {
+    const { notification, id } = this.row;
+    const name = this.fileName.replace(/bin$/, `part-${number}.bin`);
+    await attempt(async () => {
+      const isCoded = header(notification, "content-encoding") !== undefined;
+      const array = isCoded ? await endpoint.decodedBody(this.context.id, id) : bodyBytes(notification);
+      save(name, array.subarray(part.offset, part.offset + part.bytes));
+      tell(name);
+    });
   }
 
   download() {

@@ -1,11 +1,12 @@
 """The page of an endpoint: exact bytes, whatever a sender sends."""
 
 import base64
+import gzip
 import subprocess
 
 import pytest
 from harness import wait_for
-from inspecting import page_of, view, wait_for_rows
+from inspecting import file_base, page_of, view, wait_for_rows
 
 HOSTILE = {
     "script": b"</script><script>document.title='x'</script><img src=x onerror=alert(1)><style>*{display:none}</style>",
@@ -38,7 +39,7 @@ def test_hostile_bodies_harm_neither_the_page_nor_the_command_nor_the_file(share
         view(tab, one)
     assert tab.run("return document.title") == title and tab.run("return document.querySelectorAll('img, script, style').length") == 2
     tab.find(".detail-head .actions button:nth-child(3)").click()
-    files = "%s-1.bin" % endpoint[:8].replace("_", "-")
+    files = "%s-1.bin" % file_base(endpoint)
     assert tab.downloaded(files) == body
     tab.allow_clipboard().press("u")
     command = wait_for(lambda: (lambda text: text if "curl" in text else None)(tab.clipboard()))
@@ -68,3 +69,20 @@ def test_forms_and_parts_are_tables(shared, open_page, endpoint):
     tab = page_of(open_page, shared, endpoint)
     shared.hook(endpoint, "a=1&b=two+words", {"Content-Type": "application/x-www-form-urlencoded"})
     tab.wait("document.querySelector('#panel tbody')?.textContent.includes('two words')")
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_part_is_saved_with_its_own_bytes(shared, open_page, endpoint, coding):
+    file = bytes(range(256)) + b"\r\n--not-the-end\r\n"
+    head = 'Content-Disposition: form-data; name="f"; filename="../../x.html"\r\nContent-Type: text/html'
+    body = b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\ncaf\xe9\r\n--b\r\n" + head.encode() + b"\r\n\r\n" + file + b"\r\n--b--\r\n"
+    fields = {"Content-Type": "multipart/form-data; boundary=b"}
+    if coding:
+        body, fields["Content-Encoding"] = gzip.compress(body), coding
+    assert shared.hook(endpoint, body, fields).status == 200
+    tab = page_of(open_page, shared, endpoint)
+    tab.wait("document.querySelectorAll('#panel tbody tr').length === 2")
+    for number, wanted in ((1, b"caf\xe9"), (2, file)):
+        tab.run("document.querySelectorAll('#panel tbody button')[arguments[0]].click()", number - 1)
+        assert tab.downloaded("%s-1.part-%d.bin" % (file_base(endpoint), number)) == wanted
+    assert tab.axe() == []
