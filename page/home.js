@@ -2,12 +2,12 @@
 
 import { endpoint, idIn } from "./common/api.js";
 import { button, el, fault, fieldForm, form, submit, tell } from "./common/dom.js";
+import { failed } from "./common/failures.js";
 import { forget, recent } from "./common/recent.js";
 import { text } from "./common/text.js";
 
 export function home(open) {
   const error = fault();
-  const failed = (failure) => error.show(text.failed(failure.status ? failure.message : text.noAnswer));
   const name = el("input", { id: "name", autocomplete: "off", maxLength: 64, spellcheck: false });
   const newForm = form(
     async () => {
@@ -17,7 +17,7 @@ export function home(open) {
         open(endpointId);
         if (wanted !== "" && !endpointId.startsWith(wanted)) tell(text.nameIgnored, true);
       } catch (failure) {
-        failed(failure);
+        error.show(failed(failure));
       }
     },
     { class: "card" },
@@ -35,7 +35,7 @@ export function home(open) {
     try {
       open(await (await import("./endpoint/demo.js")).demonstrate());
     } catch (failure) {
-      failed(failure);
+      error.show(failed(failure));
     }
   }, { id: "example" });
   const exampleCard = el("div", { class: "card" }, example, el("p", {}, text.exampleHint));

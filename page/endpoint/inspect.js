@@ -2,9 +2,9 @@
 
 import { endpoint } from "../common/api.js";
 import { announce, button, copy, el, tell } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { setting } from "../common/recent.js";
 import { bytes, span, time } from "../common/text.js";
-import { compare } from "./compare.js";
 import { Detail } from "./detail.js";
 import { Feed, newest, pageSize } from "./feed.js";
 import { fileBase, saveAll } from "./files.js";
@@ -13,6 +13,7 @@ import { help, keyListener } from "./keys.js";
 import { RequestList } from "./list.js";
 import { collect, remove } from "./removing.js";
 import { makeRow } from "./row.js";
+import { firstSteps, howToSend } from "./sending.js";
 import { text } from "./text.js";
 
 const announceMilliseconds = 5000;
@@ -30,19 +31,18 @@ class Inspector {
       select: (row) => this.detail.show(row),
       chosen: (row) => row !== this.list.newest && this.setFollowing(false),
       open: () => document.body.classList.add("shows-detail"),
-      loadGap: (after, through) => this.attempt(() => this.loadGap(after, through)),
-      loadOlder: () => this.attempt(() => this.loadOlder()),
+      loadGap: (after, through) => attempt(() => this.loadGap(after, through)),
+      loadOlder: () => attempt(() => this.loadOlder()),
       painted: (shown, all) => this.painted(shown, all),
       changed: () => this.detail.row && this.detail.renderHead(),
-      compare: () => this.compare(),
       forward: (rows) => this.forward(rows),
       save: (rows, kind) => this.exportAs(kind, rows),
     });
     this.selection = this.list.selection;
     this.detail = new Detail(this, {
       back: () => this.back(),
-      compare: () => this.compare(),
-      compareLabel: () => this.compareLabel(),
+      compare: () => this.selection.compare(),
+      compareLabel: () => this.selection.compareLabel,
       forward: (row) => this.forward([row]),
       attemptsOf: (row) => this.attemptsOf(row),
       select: (key) => this.list.select(this.list.byKey.get(key)),
@@ -89,7 +89,7 @@ class Inspector {
     const menu = el(
       "details", { class: "menu" }, el("summary", {}, text.more),
       el(
-        "div", {},
+        "div", {}, button(text.howToSend, () => howToSend(this.url), { id: "how-to-send" }),
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
         button(text.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }),
         button(text.forwards, () => this.forwards(), { id: "forwards" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
@@ -102,8 +102,8 @@ class Inspector {
       el("div", { class: "facts" }, this.stateElement, this.roomElement, this.lifeElement, this.standingButton),
       el(
         "div", { class: "actions" }, this.pauseButton, this.followButton,
-        button(text.receiver, () => this.attempt(() => this.receiver()), { id: "receiver" }),
-        button(text.collect, () => this.attempt(() => this.collect()), { id: "collect" }), menu,
+        button(text.receiver, () => attempt(() => this.receiver()), { id: "receiver" }),
+        button(text.collect, () => attempt(() => this.collect()), { id: "collect" }), menu,
       ),
     );
   }
@@ -258,44 +258,10 @@ class Inspector {
     const isEmpty = hasNone && this.settings !== undefined && this.state !== "gone";
     this.emptyElement.hidden = !isEmpty;
     if (!isEmpty || this.emptyElement.childElementCount > 0) return;
-    const json = '{"hello": "world"}';
-    const commands = {
-      curl: `curl '${this.url}' --json '${json}'`,
-      powershell: `Invoke-RestMethod -Method Post -Uri '${this.url}' -ContentType application/json -Body '${json}'`,
-      httpie: `http POST '${this.url}' hello=world`,
-    };
-    const { limits, removedAt } = this.settings;
-    const left = removedAt === null ? null : span(Date.parse(removedAt) - Date.now());
-    this.emptyElement.replaceChildren(
-      el("h2", {}, text.waiting), el("p", {}, text.waitingHint),
-      ...Object.entries(commands).map(([name, command]) =>
-        el(
-          "div", { class: "command" }, el("span", { class: "shell" }, text.shells[name]), el("code", { tabIndex: 0 }, command),
-          button(text.copy, () => copy(command, text.copied, text), { "aria-label": `${text.copy}: ${text.shells[name]}` }),
-        ),
-      ),
-      button(text.sendTest, () => this.attempt(() => this.sendTest()), { class: "primary", id: "send-test" }),
-      el("p", { class: "about" }, text.life(limits.notifications, left)),
-    );
-  }
-
-  async sendTest() {
-    const response = await fetch(this.url, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ hello: "world", from: "this page" }),
-    });
-    tell(text.testSent(response.status), !response.ok);
+    this.emptyElement.replaceChildren(...firstSteps(this.url, this.settings));
   }
 
   // Actions
-
-  /** Does something that may fail, and says so if it does. */
-  async attempt(action) {
-    try {
-      await action();
-    } catch (failure) {
-      tell(text.failed(failure.status ? failure.message : text.noAnswer), true);
-    }
-  }
 
   togglePause() {
     const isPaused = this.state !== "paused";
@@ -329,43 +295,20 @@ class Inspector {
     else this.back();
   }
 
-  /** The two requests that are compared next: the selected ones, or the selected one and the one that is shown. */
-  get pair() {
-    const { current } = this.list;
-    const { rows } = this.selection;
-    return rows.length === 1 && current !== rows[0] ? [rows[0], current] : rows;
-  }
-
-  compareLabel() {
-    const { pair } = this;
-    if (pair.length === 1) return text.unselect;
-    if (pair.length !== 2) return text.compareWith;
-    return this.selection.size === 1 ? text.compareTo(pair[0].key) : text.compareBoth(pair[1].key, pair[0].key);
-  }
-
-  compare() {
-    const { pair, list } = this;
-    if (pair.length === 2) return compare(...pair.sort((a, b) => a.at - b.at || a.id - b.id));
-    if (pair.length > 2) return tell(text.compareMany);
-    if (!list.current) return;
-    this.selection.toggle(list.current);
-    if (pair.length === 0) tell(text.compareHint(list.current.key));
-  }
-
   async receiver() {
     const { receiver } = await import("../receiver/receiver.js");
     return receiver(this.id, this.detail.row?.notification, () => this.feed.takeSettings());
   }
 
   forward(rows) {
-    return this.attempt(async () => {
+    return attempt(async () => {
       const [{ forward }, settings] = await Promise.all([import("../forward/forward.js"), endpoint.settings(this.id)]);
       forward(this.id, settings, rows);
     });
   }
 
   forwards() {
-    return this.attempt(async () => {
+    return attempt(async () => {
       const { forwards } = await import("../forward/forwards.js");
       forwards(this.id, (number) => this.list.byKey.get(String(number)), () => this.feed.takeSettings());
     });
@@ -382,7 +325,7 @@ class Inspector {
   }
 
   collect() {
-    return collect(this.id, (action) => this.attempt(action), (through) => {
+    return collect(this.id, (through) => {
       this.list.noteCollected(through);
       return this.feed.takeSettings();
     });
@@ -391,7 +334,7 @@ class Inspector {
   remove() {
     remove(() => {
       this.isDeleted = true;
-      this.attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
+      attempt(() => endpoint.remove(this.id).then(() => this.feed.restart()));
     });
   }
 
@@ -417,7 +360,7 @@ class Inspector {
     4: () => this.detail.showTab("meta"),
     c: () => this.detail.copyBody(),
     u: () => this.detail.copyCurl(),
-    d: () => this.compare(),
+    d: () => this.selection.compare(),
     f: () => this.toggleFollow(),
     p: () => this.togglePause(),
     "/": () => this.filterField.focus(),

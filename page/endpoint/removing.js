@@ -2,6 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, tell } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { fileBase, saveAll } from "./files.js";
 import { text } from "./text.js";
 
@@ -16,7 +17,7 @@ async function everything(id, through) {
 }
 
 /** Asks for how many notifications are to be removed, and whether they are saved first. `done(through)` is called afterwards. */
-export async function collect(id, attempt, done) {
+export async function collect(id, done) {
   const { name, pending, newest: through } = await endpoint.settings(id);
   // The button was pressed twice.
   if (document.querySelector("dialog[open]")) return;

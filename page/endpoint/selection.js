@@ -1,13 +1,14 @@
 // The requests that are selected by hand, and the bar that says how many these are and what can be done with them. They stay
 // selected while others arrive, and while the filter hides them.
 
-import { announce, button, el } from "../common/dom.js";
+import { announce, button, el, tell } from "../common/dom.js";
+import { compare } from "./compare.js";
 import { text } from "./text.js";
 
 export class Selection {
   /**
    * @param list the list that the rows are in
-   * @param handlers `changed()`, `compare()`, `forward(rows)`, `save(rows, kind)`
+   * @param handlers `changed()`, `forward(rows)`, `save(rows, kind)`
    */
   constructor(list, handlers) {
     this.list = list;
@@ -18,7 +19,7 @@ export class Selection {
     // Whether a click or a tap selects, for those who have no keys.
     this.isPicking = false;
     this.countElement = el("span", {});
-    this.compareButton = button(text.compareTwo, () => handlers.compare());
+    this.compareButton = button(text.compareTwo, () => this.compare());
     const actions = [
       this.compareButton, button(text.forward, () => handlers.forward(this.rows), { id: "forward-selected" }),
       button("JSON", () => handlers.save(this.rows, "json"), { "aria-label": text.exportJSON }),
@@ -71,6 +72,33 @@ export class Selection {
     this.keys = new Set([...this.range.before, ...between.map((row) => row.key)]);
     this.changed();
   }
+
+  // Comparing
+
+  /** The two requests that are compared next: the selected ones, or the selected one and the one that is shown. */
+  get pair() {
+    const { rows, list: { current } } = this;
+    return rows.length === 1 && current !== rows[0] ? [rows[0], current] : rows;
+  }
+
+  get compareLabel() {
+    const { pair } = this;
+    if (pair.length === 1) return text.unselect;
+    if (pair.length !== 2) return text.compareWith;
+    return this.size === 1 ? text.compareTo(pair[0].key) : text.compareBoth(pair[1].key, pair[0].key);
+  }
+
+  /** Compares two requests; selects the one that is shown, if there are not two yet. */
+  compare() {
+    const { pair, list: { current } } = this;
+    if (pair.length === 2) return compare(...pair.sort((a, b) => a.at - b.at || a.id - b.id));
+    if (pair.length > 2) return tell(text.compareMany);
+    if (!current) return;
+    this.toggle(current);
+    if (pair.length === 0) tell(text.compareHint(current.key));
+  }
+
+  // Ending it
 
   clear() {
     this.range = null;

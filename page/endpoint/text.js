@@ -61,6 +61,7 @@ export const text = {
   // Empty
   waiting: "Waiting for the first request",
   waitingHint: "Send one from a terminal:",
+  howToSend: "How to send",
   sendTest: "Send a test request",
   testSent: (status) => `The test request was answered with ${status}.`,
   life: (count, time) => `The URL keeps up to ${plural(count, "request", "requests")}${time ? `, and is removed after ${time} without use` : ""}. Looking at this page does not collect anything.`,
@@ -101,6 +102,7 @@ export const text = {
   noQuery: "The URL has no query.",
   name: "Name",
   fileName: "File",
+  bytesOf: (name) => `${name}: the bytes of the part`,
   type: "Type",
   size: "Size",
   curlNeedsFile: (name) => `The body is too long for a command line: download it, and run the command where ${name} is.`,

@@ -2,8 +2,9 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, fault, field, form, submit, visible } from "../common/dom.js";
+import { reason } from "../common/failures.js";
 import { setting } from "../common/recent.js";
-import { text as common, time } from "../common/text.js";
+import { time } from "../common/text.js";
 import { linesOf } from "./standing.js";
 import { text } from "./text.js";
 
@@ -11,8 +12,6 @@ import { text } from "./text.js";
 const limit = 100;
 const pollMilliseconds = 500;
 const pageSize = 1000;
-
-export const reason = (failure) => (failure.status ? failure.message : common.failed(common.noAnswer));
 
 /** The dialog for some requests; `rows` are those of the list. */
 export function forward(id, settings, rows) {

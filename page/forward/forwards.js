@@ -2,10 +2,11 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, once, tell, visible, wideTable } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
-import { text as common, time } from "../common/text.js";
-import { reason, result } from "./forward.js";
+import { time } from "../common/text.js";
+import { result } from "./forward.js";
 import { text } from "./text.js";
 
 const seconds = 2;
@@ -73,27 +74,23 @@ export function forwards(id, rowOf, changed) {
   /** The buttons of the table are made anew, so that they have no listeners of their own. */
   async function pressed({ target }) {
     const { again, stop } = target.closest("button")?.dataset ?? {};
-    try {
-      if (again) {
-        const { notification, url } = found.find((one) => String(one.id) === again);
-        await endpoint.forward(id, [notification], [url]);
-      } else if (stop) {
-        const { enabled, forwards } = await endpoint.settings(id);
-        const rest = forwards.filter((url) => url !== stop);
-        await endpoint.change(id, { enabled, forwards: rest.length > 0 ? rest : null });
-        tell(text.stopped(stop));
-        changed();
-      }
-      poller.now();
-    } catch (failure) {
-      tell(common.failed(reason(failure)), true);
+    if (again) {
+      const { notification, url } = found.find((one) => String(one.id) === again);
+      await endpoint.forward(id, [notification], [url]);
+    } else if (stop) {
+      const { enabled, forwards } = await endpoint.settings(id);
+      const rest = forwards.filter((url) => url !== stop);
+      await endpoint.change(id, { enabled, forwards: rest.length > 0 ? rest : null });
+      tell(text.stopped(stop));
+      changed();
     }
+    poller.now();
   }
 
   const box = dialog(
     text.forwards,
     el("div", { class: "view-head" }, poller.element, el("label", { class: "inline" }, text.show, " ", choice)), summary,
-    el("div", { onclick: once(pressed, ({ target }) => target.closest("button")) }, standing, list), older,
+    el("div", { onclick: once((event) => attempt(() => pressed(event)), ({ target }) => target.closest("button")) }, standing, list), older,
     el("div", { class: "buttons" }, button(text.close, () => box.close())),
   );
   box.classList.add("wide");

@@ -3,6 +3,7 @@
 import { bodyView } from "../common/body.js";
 import { fromBase64 } from "../common/bytes.js";
 import { announce, button, copy, el, field, form, save, submit, tell, visible } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { replaceChildren } from "../common/morph.js";
 import { age, bytes, text as common, time } from "../common/text.js";
 import { queues } from "./api.js";
@@ -28,7 +29,7 @@ export class Messages {
     this.first = 0;
     this.list = el("ol", { class: "messages", reversed: true });
     this.note = el("p", { class: "about" });
-    this.olderButton = button(text.older, () => this.attempt(() => this.loadOlder()), { hidden: true });
+    this.olderButton = button(text.older, () => attempt(() => this.loadOlder()), { hidden: true });
     this.element = el(
       "section", { "aria-label": text.messages, hidden: true },
       el("h2", {}, text.messages), el("p", { class: "about" }, text.peekHint), this.list, this.note, this.olderButton, this.makeForm(),
@@ -143,7 +144,7 @@ export class Messages {
       el(
         "div", { class: "actions" },
         !isEmpty && !message.truncated && button(text.copy, () => copy(message.message, common.copied, common)),
-        button(text.download, () => this.attempt(() => this.download(message.id))),
+        button(text.download, () => attempt(() => this.download(message.id))),
       ),
       message.truncated && el("p", { class: "notice plain" }, text.cut(bytes(shown), bytes(message.bytes))),
       isEmpty ? el("p", { class: "about" }, about) : bodyView(text.body, { string: message.message, array, isBinary, about, notes }),
@@ -161,7 +162,7 @@ export class Messages {
   makeForm() {
     this.field = el("textarea", { id: "message", rows: 3, spellcheck: false });
     this.form = form(
-      () => this.attempt(() => this.send()), { class: "card" },
+      () => attempt(() => this.send()), { class: "card" },
       el("h2", {}, text.send), el("p", { class: "about" }, text.sendHint),
       field(text.sendLabel, this.field), submit(text.sendButton),
     );
@@ -181,13 +182,5 @@ export class Messages {
     tell(text.sent);
     // Not a load of its own: of two at a time, the older answer could come last.
     this.refresh();
-  }
-
-  async attempt(action) {
-    try {
-      await action();
-    } catch (failure) {
-      tell(common.failed(failure.status ? failure.message : common.noAnswer), true);
-    }
   }
 }

@@ -1,6 +1,7 @@
 // The queues of a user: how full they are, who reads them and how far, and their newest messages. It looks and does not read.
 
 import { button, el, fault, field, form, submit, tell, visible, wideTable } from "../common/dom.js";
+import { reason } from "../common/failures.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
 import { age, bytes, text as common } from "../common/text.js";
@@ -39,10 +40,10 @@ class QueuesView {
 
   // Logging in
 
-  /** @param reason why the user has to log in again */
-  showLogin(reason = null) {
+  /** @param why the reason for which the user has to log in again */
+  showLogin(why = null) {
     this.poller?.close();
-    const error = fault(reason);
+    const error = fault(why);
     const user = el("input", { id: "user", name: "user", autocomplete: "username", spellcheck: false, required: true });
     const password = el("input", { id: "password", name: "password", type: "password", autocomplete: "current-password" });
     const keep = el("input", { type: "checkbox", id: "keep" });
@@ -60,7 +61,7 @@ class QueuesView {
         } catch (failure) {
           if (this.isClosed) return;
           if (failure.status === 429 && failure.retryAfter) this.wait(failure, logInButton, error.show);
-          else error.show(failure.status ? failure.message : common.failed(common.noAnswer));
+          else error.show(reason(failure));
         }
       },
       { class: "card login" },

@@ -1,12 +1,13 @@
 // The webhooks of an environment, and the key that signs their calls.
 
 import { button, copy, dialog, el, tell, visible, wideTable } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
 import { text as common, time } from "../common/text.js";
 import { api } from "./api.js";
 import { editor } from "./forms.js";
-import { ago, attempt, stateOf } from "./state.js";
+import { ago, stateOf } from "./state.js";
 import { text } from "./text.js";
 
 const seconds = 5;

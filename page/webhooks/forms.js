@@ -1,6 +1,7 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
 import { button, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
+import { reason } from "../common/failures.js";
 import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";
@@ -26,7 +27,7 @@ function formDialog(title, content, label, action, kind = "primary") {
     try {
       if ((await action()) !== false) box.close();
     } catch (failure) {
-      error.show(failure.status || failure instanceof Fault ? failure.message : common.failed(common.noAnswer));
+      error.show(failure instanceof Fault ? failure.message : reason(failure));
     }
   };
   const buttons = el("div", { class: "buttons" }, submit(label, { class: kind }), button(common.cancel, () => box.close()));

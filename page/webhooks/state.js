@@ -1,7 +1,7 @@
-// What several parts of the webhooks' view say about a webhook and about failures.
+// What several parts of the webhooks' view say about a webhook.
 
-import { el, tell, visible } from "../common/dom.js";
-import { age, text as common, time } from "../common/text.js";
+import { el, visible } from "../common/dom.js";
+import { age, time } from "../common/text.js";
 import { text } from "./text.js";
 
 export const isDisabled = (webhook) => webhook.disabled_until !== undefined && Date.parse(webhook.disabled_until) > Date.now();
@@ -16,13 +16,3 @@ export function stateOf(webhook) {
 
 /** How long ago something was, with the time itself as its title. */
 export const ago = (iso) => el("time", { title: iso }, text.ago(age(Date.now() - Date.parse(iso))));
-
-/** Does something that may fail, and says so if it does. */
-export async function attempt(action) {
-  try {
-    return await action();
-  } catch (failure) {
-    tell(common.failed(failure.status ? failure.message : common.noAnswer), true);
-    return undefined;
-  }
-}

@@ -19,7 +19,6 @@ export const text = {
   noWebhooks: "This environment has no webhooks.",
   newWebhook: "New webhook",
   name: "Name",
-  url: "URL",
   events: "Events",
   state: "State",
   triggered: "Last attempt",
@@ -31,7 +30,6 @@ export const text = {
   never: "never",
   ago: (time) => (time === "now" ? "now" : `${time} ago`),
   enabled: "enabled",
-  disabled: "disabled",
   disabledUntil: (time) => `disabled until ${time}`,
   disabledForGood: "disabled",
   // Keys

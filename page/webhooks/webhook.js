@@ -2,6 +2,7 @@
 
 import { go } from "../common/address.js";
 import { announce, button, el, table, tell, visible } from "../common/dom.js";
+import { attempt } from "../common/failures.js";
 import { morphChildren } from "../common/morph.js";
 import { Poller } from "../common/poller.js";
 import { text as common, time } from "../common/text.js";
@@ -10,7 +11,7 @@ import { Attempts } from "./attempts.js";
 import { Charts } from "./charts.js";
 import { deleteDialog, editor, never, recoverDialog, testDialog } from "./forms.js";
 import { Log } from "./log.js";
-import { attempt, isDisabled, stateOf } from "./state.js";
+import { isDisabled, stateOf } from "./state.js";
 import { text } from "./text.js";
 
 const seconds = 2;

@@ -26,6 +26,24 @@ def test_a_new_user_sees_a_request_after_two_clicks(shared, open_page):
     assert tab.run("return document.querySelectorAll('.plain-list li').length") == 0
 
 
+def test_the_commands_stay_reachable_after_the_first_request(shared, open_page, endpoint):
+    shared.hook(endpoint, "first")
+    tab = page_of(open_page, shared, endpoint)
+    wait_for_rows(tab, "row-1")
+    tab.find(".menu summary").click()
+    tab.find("#how-to-send").click()
+    tab.wait("document.querySelector('dialog[open]')")
+    url = tab.run("return document.getElementById('url').value")
+    commands = tab.run("return [...document.querySelectorAll('dialog .command code')].map(one => one.textContent)")
+    assert len(commands) == 3 and all(url in command for command in commands)
+    tab.screenshot("how-to-send")
+    assert tab.axe() == []
+    tab.resize(*PHONE)
+    assert tab.run("const box = document.querySelector('dialog'); return box.scrollWidth <= box.clientWidth") and tab.axe() == []
+    tab.run("[...document.querySelectorAll('dialog button')].find(one => one.textContent === 'Send a test request').click()")
+    wait_for_rows(tab, "row-2", "row-1")
+
+
 def test_an_endpoint_is_opened_by_its_url_its_id_or_its_page(shared, open_page, endpoint):
     for given in (endpoint, "http://127.0.0.1:%d/webhook/%s/below?a=b" % (shared.port, endpoint), "x/inspect#" + endpoint):
         tab = open_page(shared, "/")
@@ -286,7 +304,7 @@ def test_exports_have_every_request_and_every_byte(shared, open_page, endpoint):
     tab = page_of(open_page, shared, endpoint)
     wait_for_rows(tab, "row-2", "row-1")
     for index, kind in enumerate(("json", "har")):
-        tab.run("document.querySelectorAll('.menu button')[%d].click()" % index)
+        tab.run("document.querySelectorAll('.menu button')[%d].click()" % (index + 1))
         found = json.loads(tab.downloaded("%s-1-2.%s" % (file_base(endpoint), kind)))
         if kind == "json":
             assert found == kept
