@@ -1,6 +1,7 @@
 // Creates or changes a subscription.
 
 import { button, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
+import { labelled } from "../common/labels.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
 import { text } from "./text.js";
@@ -8,6 +9,11 @@ import { text } from "./text.js";
 const choice = (values, chosen) => el("select", {}, Object.entries(values).map(([value, label]) => el("option", { value, selected: value === chosen }, label)));
 
 const input = (value, more = {}) => el("input", { value, autocomplete: "off", spellcheck: false, ...more });
+
+const labels = {
+  name: text.name, jsonpath: text.expression, dialect: text.dialect, target_url: text.target, format: text.format, extensions: text.extensions,
+  auth: text.auth, handshake: text.handshake,
+};
 
 /** The text of a JSON object, as it is written. */
 function object(name, string) {
@@ -93,7 +99,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
       tell(id === null ? text.created : text.saved);
       done(made);
     } catch (failure) {
-      error.show(...visible(reason(failure)));
+      error.show(...visible(labelled(reason(failure), labels)));
     }
   };
   const content = form(

@@ -3,6 +3,7 @@
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, fault, field, form, submit, visible } from "../common/dom.js";
 import { reason } from "../common/failures.js";
+import { labelled, lineOf } from "../common/labels.js";
 import { setting } from "../common/recent.js";
 import { time } from "../common/text.js";
 import { linesOf } from "./standing.js";
@@ -40,7 +41,8 @@ export function forward(id, settings, rows) {
       setting("forward-to", addresses.value);
       sendButton.textContent = text.again;
     } catch (failure) {
-      error.show(reason(failure));
+      const line = (index) => index !== undefined && text.line(lineOf(addresses.value, urls[index]));
+      error.show(labelled(reason(failure), { urls: (index) => line(index) || text.addressesOnly, notifications: text.request }));
     }
   };
   const box = dialog(

@@ -1,6 +1,7 @@
 // The setting of an endpoint that forwards each request as it arrives.
 
 import { el, field, group } from "../common/dom.js";
+import { lineOf } from "../common/labels.js";
 import { text } from "./text.js";
 
 /** The addresses in a text, which has one on each line. */
@@ -16,5 +17,7 @@ export function standing(settings) {
       isShown && field(text.standingHint, addresses),
     ),
     read: () => linesOf(addresses.value),
+    /** How the address at an index is called. */
+    label: (index) => (index === undefined ? text.standing : text.standingLine(lineOf(addresses.value, linesOf(addresses.value)[index]))),
   };
 }

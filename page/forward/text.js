@@ -11,6 +11,8 @@ export const text = {
   nothing: "None of the requests shown can be forwarded: what was refused or collected cannot be.",
   one: (method, target) => `${method} ${target}`,
   addresses: "Addresses, one on each line (at most 10)",
+  addressesOnly: "Addresses",
+  line: (number) => `Line ${number}`,
   addressHint: "The service forwards the requests, not this page: an address must be one that the service reaches and may call.",
   noAddress: "Write an address, such as https://example.org/hook.",
   send: "Forward",
@@ -42,5 +44,6 @@ export const text = {
   stop: "Stop",
   stopped: (url) => `Requests are no longer forwarded to ${url}, and those that waited are not.`,
   standing: "Forward each request as it arrives",
+  standingLine: (number) => `Forward each request as it arrives, line ${number}`,
   standingHint: "To each of these addresses, one on each line, with retries, also while no page is open. Empty: nowhere.",
 };

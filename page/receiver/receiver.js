@@ -2,6 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
+import { labelled } from "../common/labels.js";
 import { standing } from "../forward/standing.js";
 import { text } from "./text.js";
 import { Trial, readHeaders } from "./trial.js";
@@ -70,6 +71,13 @@ function answers(settings) {
   choose(mode);
   return {
     element: group(text.answers, radios, Object.values(sections)),
+    /** How a member of a rule is called. */
+    label(index, rest) {
+      if (index === undefined) return text.answers;
+      const [, name, more] = /^then\.(\w+)(.*)$/.exec(rest ?? "") ?? [];
+      const field = { status: text.status, delay_ms: text.delay, headers: text.answerHeaderFields, body: text.answerBody }[name];
+      return chosen === "one" && field ? `${field}${more.replace(".", " ")}` : text.rule(index + 1, rest);
+    },
     read() {
       if (chosen === "empty") return [];
       if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers.value)), body: body.value, delay_ms: Number(delay.value) } }];
@@ -90,8 +98,9 @@ function handshakes(settings) {
     const { input, element } = check(name, set !== undefined);
     const fields = parameters.map((parameter) => {
       const isFlag = parameter === "armed";
-      const value = isFlag ? check(parameter, set?.armed ?? true) : null;
-      const control = value?.input ?? el("input", { value: set?.[parameter] ?? "", autocomplete: "off", spellcheck: false, "aria-label": `${name}: ${parameter}`, placeholder: parameter });
+      const label = text.parameters[parameter];
+      const value = isFlag ? check(label, set?.armed ?? true) : null;
+      const control = value?.input ?? el("input", { value: set?.[parameter] ?? "", autocomplete: "off", spellcheck: false, "aria-label": `${name}: ${label}`, placeholder: label });
       return { parameter, control, element: value?.element ?? control, read: () => (isFlag ? control.checked : control.value) };
     });
     const more = el("span", { hidden: !input.checked }, fields.map((one) => one.element));
@@ -99,13 +108,14 @@ function handshakes(settings) {
     const read = () => ({ ...set, name, ...Object.fromEntries(fields.map((one) => [one.parameter, one.read()])) });
     return { name, input, read, element: el("div", { class: "recipe" }, element, more) };
   });
+  // Of several recipes that could answer, the first one does: those that are set keep their order.
+  const read = () => {
+    const place = ({ name }) => (settings.recipes.findIndex((recipe) => recipe.name === name) + 1 || Infinity);
+    return entries.filter((entry) => entry.input.checked).sort((a, b) => place(a) - place(b) || 0).map((entry) => entry.read());
+  };
   return {
-    element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))),
-    // Of several recipes that could answer, the first one does: those that are set keep their order.
-    read() {
-      const place = ({ name }) => (settings.recipes.findIndex((recipe) => recipe.name === name) + 1 || Infinity);
-      return entries.filter((entry) => entry.input.checked).sort((a, b) => place(a) - place(b) || 0).map((entry) => entry.read());
-    },
+    element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))), read,
+    label: (index, rest) => [text.recipes, read()[index]?.name, text.parameters[rest] ?? rest].filter(Boolean).join(", "),
   };
 }
 
@@ -117,7 +127,7 @@ function verification(settings) {
       ? el("textarea", { rows: 3, spellcheck: false, value: set?.[name] ?? "" })
       : el("input", { value: set?.[name] ?? "", autocomplete: "off", spellcheck: false });
   const inputs = Object.fromEntries(names.map((name) => [name, input(name)]));
-  const fields = Object.fromEntries(names.map((name) => [name, field(name, inputs[name])]));
+  const fields = Object.fromEntries(names.map((name) => [name, field(text.parameters[name], inputs[name])]));
   const reject = check(text.reject, set?.reject ?? false);
   const choice = el(
     "select", { "aria-label": text.verify },
@@ -134,6 +144,7 @@ function verification(settings) {
   update();
   return {
     element: group(text.verify, choice, more),
+    label: (index, rest) => [text.verify, text.parameters[rest] ?? rest].filter(Boolean).join(", "),
     read() {
       if (choice.value === "") return null;
       const values = { preset: choice.value, reject: reject.input.checked };
@@ -195,6 +206,8 @@ export async function receiver(id, chosen, changed) {
     const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
     return Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
   };
+  const labels = { ...text.members, ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.label])) };
+  const explained = (failure) => labelled(failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message, labels);
   const error = fault();
   const apply = async () => {
     error.show();
@@ -204,11 +217,11 @@ export async function receiver(id, chosen, changed) {
       tell(text.applied);
       changed();
     } catch (failure) {
-      error.show(failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message);
+      error.show(explained(failure));
       error.element.scrollIntoView({ block: "nearest" });
     }
   };
-  const trial = new Trial(id, chosen, changes, () => rest.read());
+  const trial = new Trial(id, chosen, changes, () => rest.read(), explained);
   const content = form(
     apply, { noValidate: true },
     sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error.element,

@@ -14,8 +14,10 @@ export class Trial {
    * @param chosen a notification that can be taken as the request, if any
    * @param changes returns the settings that differ from those in force, or throws
    * @param others returns `{enabled, subpaths}`
+   * @param explained returns the text of a failure
    */
-  constructor(id, chosen, changes, others) {
+  constructor(id, chosen, changes, others, explained) {
+    this.explained = explained;
     this.others = others;
     this.id = id;
     this.chosen = chosen;
@@ -73,8 +75,7 @@ export class Trial {
       if (!signal.aborted) this.output.replaceChildren(...this.checks(), ...described(answer));
     } catch (failure) {
       if (signal.aborted) return;
-      const message = failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message;
-      this.output.replaceChildren(el("p", { class: "notice bad" }, visible(message)));
+      this.output.replaceChildren(el("p", { class: "notice bad" }, visible(this.explained(failure))));
     }
   }
 
@@ -102,7 +103,7 @@ export class Trial {
       const status = response.type === "opaqueredirect" ? text.tryRedirect : response.status;
       tell(text.trySent(status, Math.round(performance.now() - start)));
     } catch (failure) {
-      tell(failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message, true);
+      tell(this.explained(failure), true);
     }
   }
 }

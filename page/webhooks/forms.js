@@ -2,6 +2,7 @@
 
 import { button, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
 import { reason } from "../common/failures.js";
+import { labelled } from "../common/labels.js";
 import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";
@@ -27,13 +28,16 @@ function formDialog(title, content, label, action, kind = "primary") {
     try {
       if ((await action()) !== false) box.close();
     } catch (failure) {
-      error.show(failure instanceof Fault ? failure.message : reason(failure));
+      error.show(failure instanceof Fault ? failure.message : labelled(reason(failure), labels));
     }
   };
   const buttons = el("div", { class: "buttons" }, submit(label, { class: kind }), button(common.cancel, () => box.close()));
   const box = dialog(title, form(submitted, { noValidate: true }, content, error.element, buttons));
   return box;
 }
+
+const { waits, ...fields } = text.field;
+const labels = { ...fields, events: () => fields.events, retry_policy: (index) => (index === undefined ? fields.retry_policy : text.waitLabel(index + 1)), since: text.since, until: text.until };
 
 /** What is wrong with a form, found before it is sent. */
 class Fault extends Error {}

@@ -144,6 +144,7 @@ export const text = {
     ordered: "One delivery after the other, in the order of the events", custom_headers: "Custom headers, one `Name: value` a line",
     disabled: "Disabled", secret: "Secret that signs with v1",
   },
+  waitLabel: (number) => `Wait ${number} between attempts`,
   policies: { fixed: "fixed: 3 retries, 1 s apart", standard: "standard: 10 retries in three days", list: "waits of your own" },
   secretChoices: { none: "none", keep: "keep the one that is set", make: "make a new one, and show it once" },
   keepValue: "*** keeps the value that is set.",

@@ -166,7 +166,7 @@ def test_an_expression_becomes_a_subscription(service, open_page):
     tab.find("dialog input[type=url]").send_keys("ftp://example.org/")
     tab.allow("400")
     click(tab, "Save")
-    tab.wait("document.querySelector('dialog [role=alert]').textContent.startsWith('target_url')")
+    tab.wait("document.querySelector('dialog [role=alert]').textContent.startsWith('Target URL: ')")
     assert tab.axe() == []
     tab.screenshot("events-form")
     tab.find("dialog input[type=url]").clear()

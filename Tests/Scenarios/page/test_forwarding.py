@@ -54,9 +54,9 @@ def test_a_request_is_forwarded_and_each_target_shows_its_result(service, open_p
     assert tab.run("return %s.querySelector('textarea').value" % DIALOG) == "\n".join(urls)
     # An address that is not one.
     tab.allow("400")
-    tab.run("%s.querySelector('textarea').value = 'ftp://a.test/'" % DIALOG)
+    tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, "http://a.test/\n\nftp://a.test/")
     press(tab, "Forward", DIALOG)
-    tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.includes('must begin with http')")
+    tab.wait(DIALOG + ".querySelector('[role=alert]').textContent.startsWith('Line 3: the URL must begin with http')")
 
 
 def test_all_that_the_filter_shows_is_forwarded(service, open_page, receiver):
