@@ -34,7 +34,7 @@ export class EnvironmentView {
       "div", { class: "view" },
       el(
         "div", { class: "view-title" },
-        el("h1", {}, el("a", { href: "inspect#/webhooks", "data-view": "" }, text.title), " / ", el("span", { class: "uuid" }, id)),
+        el("h1", {}, el("a", { href: "inspect#/webhooks", title: text.environmentsTitle, "data-view": "" }, text.environments), " / ", el("span", { class: "uuid" }, id)),
         el("div", { class: "view-head" }, this.poller.element),
       ),
       this.content,

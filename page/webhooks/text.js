@@ -4,6 +4,9 @@ import { plural } from "../common/text.js";
 
 export const text = {
   title: "Webhooks",
+  environments: "Environments",
+  environmentsTitle: "Open another environment",
+  webhooksOf: (environment) => `Webhooks of ${environment}`,
   // Choosing an environment
   openLabel: "Open an environment by its UUID",
   open: "Open",

@@ -53,7 +53,7 @@ export class WebhookView {
       "div", { class: "view one-webhook" },
       el(
         "div", { class: "view-title" },
-        el("h1", {}, el("a", { href: `inspect#/webhooks/${environment}`, "data-view": "" }, text.title), " / ", this.nameElement, " ", this.stateElement),
+        el("h1", {}, el("a", { href: `inspect#/webhooks/${environment}`, title: text.webhooksOf(environment), "data-view": "" }, text.webhooksOf(`${environment.slice(0, 8)}…`)), " / ", this.nameElement, " ", this.stateElement),
         el("div", { class: "view-head" }, this.poller.element),
       ),
       this.body,

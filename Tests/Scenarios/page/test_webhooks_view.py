@@ -261,3 +261,15 @@ def test_axe_finds_nothing(hub, open_page, scheme, size, busy):
     tab.screenshot(name + "-attempt")
     assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
     assert tab.run("return document.querySelector('nav [aria-current=page]').textContent") == "Webhooks"
+
+
+def test_the_breadcrumbs_say_where_they_lead(hub, open_page, environment):
+    webhook = hub.add(environment, "https://example.invalid/", name="one")
+    tab = opened(open_page, hub, environment, webhook)
+    assert tab.text("h1 a") == "Webhooks of %s\u2026" % environment[:8]
+    tab.find("h1 a").click()
+    tab.wait("document.querySelector('.wide-table tbody a')?.textContent === 'one'")
+    assert tab.run("return location.hash") == "#/webhooks/" + environment
+    assert tab.text("h1 a") == "Environments"
+    tab.find("h1 a").click()
+    tab.wait("document.getElementById('environment')")
