@@ -28,7 +28,7 @@ export const text = {
   delivered: (status, milliseconds) => `${status} in ${milliseconds.toLocaleString("en")} ms`,
   notKept: "no longer kept",
   summary: (delivered, failed, pending, unknown) =>
-    [`${delivered} delivered`, failed > 0 && `${failed} failed`, pending > 0 && `${pending} pending`, unknown > 0 && `${unknown} no longer kept`].filter(Boolean).join(", "),
+    [`${delivered} delivered`, failed > 0 && `${failed} failed`, pending > 0 && `${pending} waiting`, unknown > 0 && `${unknown} no longer kept`].filter(Boolean).join(", "),
   // The forwards of an endpoint
   forwards: "Forwards, newest first",
   show: "Show",

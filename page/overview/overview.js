@@ -139,7 +139,7 @@ function deliveries() {
   return section;
 }
 
-/** Requests of endpoints that are sent on to other addresses. */
+/** Requests of endpoints that are forwarded to other addresses. */
 function forwards() {
   const section = new Section(text.forwards);
   const result = (wanted) => (change) => change.rate("forwards_total", ({ result }) => result === wanted);

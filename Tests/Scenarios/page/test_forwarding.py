@@ -139,7 +139,7 @@ def test_the_looks_end_with_the_endpoint(service, open_page, receiver):
     endpoint = service.create()
     tab = looking(open_page, service, endpoint, receiver.url("/slow")).allow("404")
     assert service.call("DELETE", "/manage/endpoint/" + endpoint).status == 204
-    tab.wait("!%s.includes('pending')" % STATUS)
+    tab.wait("!%s.includes('waiting')" % STATUS)
     assert tab.run("return [%s, waiting.size]" % STATUS) == ["Endpoint '%s' does not exist or was removed." % endpoint, 0]
 
 
