@@ -30,5 +30,7 @@ export const events = {
   deliveries: async (id, query, signal) => JSON.parse(await call("GET", one(id, `/deliveries?${new URLSearchParams(query)}`), undefined, signal)),
   retry: async (id, line) => JSON.parse(await call("POST", one(id, `/deliveries/${line}/retry`))),
   replay: async (id, body) => JSON.parse(await call("POST", one(id, "/replay"), JSON.stringify(body))),
+  /** Publishes what the body has, and returns the ids of the events. */
+  publish: async (body, type) => (await (await ask("POST", "receive", { body, headers: { "Content-Type": type } })).text()).split("\n").filter(Boolean),
   event: (id, signal) => call("GET", `events/${encodeURIComponent(id)}`, undefined, signal),
 };

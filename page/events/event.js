@@ -19,13 +19,18 @@ function contentOf(answer) {
   return { event: answer.slice(start, start + shownCharacters), isWhole: false };
 }
 
-export function openEvent(id, { go }) {
+/**
+ * What has become of an event, as it becomes known.
+ * @param goneText what is said if there is no such event
+ * @param go goes to another view of events; without it, the content of the event is not shown
+ */
+export function eventHistory(id, goneText, go = null) {
   const facts = el("p", { class: "about" });
   const fault = el("div", {});
   const content = el("div", {});
   const list = el("div", {});
   let last = null;
-  const poll = new Poller(load, interval, (error) => refused(error, poll, fault, text.eventGone));
+  const poll = new Poller(load, interval, (error) => refused(error, poll, fault, goneText));
 
   async function load(signal) {
     const answer = await events.event(id, signal);
@@ -33,7 +38,7 @@ export function openEvent(id, { go }) {
     if (answer === last) return;
     const history = JSON.parse(answer);
     facts.replaceChildren(text.received, " ", when(history.received), "; ", history.state === "waiting" ? text.matching.waiting : text.matching.matched(history.matched));
-    if (last === null) showContent(contentOf(answer), history.event === null);
+    if (last === null && go) showContent(contentOf(answer), history.event === null);
     last = answer;
     showDeliveries(history.deliveries);
   }
@@ -70,11 +75,12 @@ export function openEvent(id, { go }) {
     if (focused) list.querySelector(`[data-line="${focused}"] summary`)?.focus();
   }
 
-  const element = el(
-    "div", { class: "events" },
-    link("", text.back),
-    el("div", { class: "events-head" }, el("h1", {}, text.event(id)), poll.element),
-    facts, fault, el("h2", {}, text.content), content, el("h2", {}, text.yourDeliveries), list,
-  );
+  const parts = [facts, fault, go && el("h2", {}, text.content), go && content, el("h2", {}, text.yourDeliveries), list];
+  return { poll, parts };
+}
+
+export function openEvent(id, { go }) {
+  const { poll, parts } = eventHistory(id, text.eventGone, go);
+  const element = el("div", { class: "events" }, link("", text.back), el("div", { class: "events-head" }, el("h1", {}, text.event(id)), poll.element), parts);
   return { title: text.event(id), element, start: () => poll.start(), close: () => poll.close() };
 }

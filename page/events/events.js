@@ -4,6 +4,7 @@ import { go as goTo } from "../common/address.js";
 import { openEvent } from "./event.js";
 import { openForm } from "./form.js";
 import { openList } from "./list.js";
+import { openPublisher } from "./publish.js";
 import { openSubscription } from "./subscription.js";
 import { openTester } from "./tester.js";
 
@@ -16,6 +17,7 @@ const create = (current) => openForm({ current, done: (id) => go(`/${id}`) });
 export function open(rest = "") {
   const [, kind, id] = /^(event)\/(.+)$/.exec(rest) ?? [];
   if (kind) return openEvent(id, { go });
+  if (rest === "publish") return openPublisher();
   if (rest === "try") return openTester((jsonpath, dialect) => create({ jsonpath, dialect }));
   return rest === "" ? openList({ go, create }) : openSubscription(rest, { go });
 }

@@ -1,4 +1,6 @@
-// The event and the expressions of docs/jsonpath.md.
+// The event and the expressions of docs/jsonpath.md, and an event to publish.
+
+import { randomUUID } from "../common/uuid.js";
 
 export const event = `{
   "eventType": "files.ingest",
@@ -15,6 +17,16 @@ export const event = `{
       {"name": "b.txt", "size": 96}
     ]
   }
+}`;
+
+/** A CloudEvent with an id of its own. */
+export const cloudEvent = () => `{
+  "specversion": "1.0",
+  "type": "order.paid",
+  "source": "/shop",
+  "id": "${randomUUID()}",
+  "time": "${new Date().toISOString()}",
+  "data": {"order": 17, "total": 120.50}
 }`;
 
 export const expressions = [

@@ -74,7 +74,7 @@ export function openList({ go, create }) {
     "div", { class: "events" },
     el("div", { class: "events-head" }, el("h1", {}, text.subscriptions), poll.element),
     el("p", { class: "about" }, text.about),
-    el("p", { class: "actions" }, button(text.create, () => create(), { class: "primary" }), el("a", { class: "as-button", href: "inspect#/events/try", "data-view": "" }, text.testerTitle)),
+    el("p", { class: "actions" }, button(text.create, () => create(), { class: "primary" }), el("a", { class: "as-button", href: "inspect#/events/try", "data-view": "" }, text.testerTitle), " ", el("a", { class: "as-button", href: "inspect#/events/publish", "data-view": "" }, text.publishTitle)),
     fault, count, list, more,
     fieldForm(text.find, find, text.show, show, findFault.element),
   );

@@ -124,6 +124,18 @@ export const text = {
   yourDeliveries: "Deliveries to your subscriptions",
   noneToYou: "None.",
   states: { pending: "pending", retrying: "retrying", delivered: "delivered", withheld: "withheld", failed: "failed" },
+  // Publishing
+  publishTitle: "Publish an event",
+  publishHint: "Postroom stores the event and matches it against every subscription, as if a program had sent it to /receive.",
+  publishField: "Event, or a list of events (JSON)",
+  publish: "Publish",
+  newExample: "New example",
+  kinds: {
+    "application/cloudevents+json": "Sent as a CloudEvent.", "application/cloudevents-batch+json": "Sent as a batch of CloudEvents.",
+    "application/json": "Sent as a JSON object; it has no specversion, so it is not a CloudEvent.",
+  },
+  published: (count) => (count === 1 ? "The event is stored. Its id is" : `${plural(count, "event is", "events are")} stored. Their ids are`),
+  publishGone: "It is not shown: only those who may see it can open it.",
   // The tester
   testerTitle: "Try an expression",
   testerHint: "The service evaluates as you type, as it does for events. Nothing is stored or delivered.",

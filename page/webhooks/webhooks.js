@@ -2,7 +2,8 @@
 
 import { go } from "../common/address.js";
 import { button, el, fault, fieldForm } from "../common/dom.js";
-import { environments, randomUUID, uuidIn } from "./api.js";
+import { randomUUID, uuidIn } from "../common/uuid.js";
+import { environments } from "./api.js";
 import { EnvironmentView } from "./environment.js";
 import { text } from "./text.js";
 import { WebhookView } from "./webhook.js";

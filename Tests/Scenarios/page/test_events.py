@@ -280,3 +280,43 @@ def test_who_is_not_known_is_told_what_to_do(service, open_page, status, message
     tab.run("window.fetch = async () => new Response(JSON.stringify({message: arguments[1]}), {status: arguments[0]}); location.hash = '/events'", status, message)
     tab.wait("document.querySelector('[role=alert]')?.textContent.includes(%s)" % json.dumps(told))
     assert tab.text(".state") == "stopped"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_event_is_published_and_its_deliveries_are_shown(service, subscribe, open_page, receiver, scheme):
+    target = receiver.url("/published-" + scheme)
+    made = subscribe(target, '$[?$.type == "order.paid"]')
+    tab = open_page(service, "/inspect#/events")
+    tab.wait("document.querySelector('.events .is-live')")
+    tab.prefer(scheme=scheme)
+    click(tab, "Publish an event")
+    tab.wait("document.querySelector('#event')")
+    assert tab.text("#kind") == "Sent as a CloudEvent."
+    given = json.loads(tab.run("return document.querySelector('#event').value"))
+    click(tab, "Publish", "document.querySelector('main form')")
+    (arrival,) = receiver.wait(1, "/published-" + scheme)
+    assert json.loads(arrival["body"])["id"] == given["id"]
+    tab.wait("document.querySelector('.timeline li.good')")
+    assert "matched 1 enabled subscription" in tab.text("section[aria-label]")
+    assert made["uuid"] in tab.text("section[aria-label]")
+    tab.screenshot("publish-" + scheme)
+    assert tab.axe() == []
+    tab.resize(*PHONE)
+    tab.screenshot("publish-phone-" + scheme)
+    assert tab.axe() == [] and tab.run("return document.documentElement.scrollWidth <= innerWidth")
+    uuid = tab.text("#published a")
+    assert service.api("GET", "/events/" + uuid).json()["event"] == {**given, "data": {"order": 17, "total": 120.5}}
+    # A batch, something else, and what is refused.
+    type_into(tab, "#event", json.dumps([{"specversion": "1.0", "type": "t", "source": "/s", "id": str(n)} for n in range(3)]))
+    assert tab.text("#kind") == "Sent as a batch of CloudEvents."
+    click(tab, "Publish", "document.querySelector('main form')")
+    tab.wait("document.querySelectorAll('#published a').length === 3")
+    type_into(tab, "#event", '{"n": 1}')
+    assert "is not a CloudEvent" in tab.text("#kind")
+    type_into(tab, "#event", "{")
+    tab.allow("400")
+    click(tab, "Publish", "document.querySelector('main form')")
+    tab.wait("!document.querySelector('main form [role=alert]').hidden")
+    assert tab.text("#published") == ""
+    click(tab, "New example")
+    assert json.loads(tab.run("return document.querySelector('#event').value"))["id"] != given["id"]
