@@ -30,6 +30,7 @@ class Inspector {
     this.list = new RequestList({
       select: (row) => this.detail.show(row),
       chosen: (row) => row !== this.list.newest && this.setFollowing(false),
+      isHeld: () => !this.isFollowing,
       open: () => document.body.classList.add("shows-detail"),
       loadGap: (after, through) => attempt(() => this.loadGap(after, through)),
       loadOlder: () => attempt(() => this.loadOlder()),

@@ -18,8 +18,8 @@ const boxWidth = 32;
 
 export class RequestList {
   /**
-   * @param handlers `select(row)`, `chosen(row)`, `open()`, `loadGap(after, through)`, `loadOlder()`, `painted(shown, all)`, and
-   * those of a selection
+   * @param handlers `select(row)`, `chosen(row)`, `open()`, `loadGap(after, through)`, `loadOlder()`, `painted(shown, all)`,
+   * `isHeld()`: whether what is in view stays there, and those of a selection
    */
   constructor(handlers) {
     this.handlers = handlers;
@@ -164,7 +164,9 @@ export class RequestList {
     this.paintedAt = performance.now();
     const { scroller, itemHeight } = this;
     const at = Math.floor(scroller.scrollTop / itemHeight);
-    const anchor = scroller.scrollTop > 0 ? this.items[at] : null;
+    const isHeld = this.handlers.isHeld() && this.paintedTest === this.test;
+    this.paintedTest = this.test;
+    const anchor = scroller.scrollTop > 0 || isHeld ? this.items[at] : null;
     this.items = this.arrange();
     if (this.hasOlder && !this.test) keepingFocus(this.moreElement, () => this.moreElement.replaceChildren(button(text.olderOnServer, () => this.handlers.loadOlder())));
     this.moreElement.hidden = !this.hasOlder || this.test !== null;

@@ -222,8 +222,13 @@ def test_a_selection_is_held_while_five_requests_arrive_each_second(service, ope
 
     sender = threading.Thread(target=send)
     sender.start()
-    state = "[%s, %s, %s, document.getElementById('panel').textContent.includes('held 0')]" % (
-        CURRENT, COUNT, "%s.filter(row => row.ariaSelected === 'true').map(row => row.id).join()" % ROWS)
+    in_view = """(() => {
+      const box = document.querySelector('.scroller').getBoundingClientRect();
+      const row = document.querySelector('#list [aria-current]').getBoundingClientRect();
+      return row.top >= box.top - 1 && row.bottom <= box.bottom + 1;
+    })()"""
+    picked = "%s.filter(row => row.ariaSelected === 'true').map(row => row.id).join()" % ROWS
+    state = "[%s, %s, %s, document.getElementById('panel').textContent.includes('held 0'), %s]" % (CURRENT, COUNT, picked, in_view)
     seen = set()
     while sender.is_alive():
         seen.add(json.dumps(tab.run("return " + state)))
@@ -231,7 +236,7 @@ def test_a_selection_is_held_while_five_requests_arrive_each_second(service, ope
     tab.wait("document.getElementById('new-rows').textContent === '%d new requests'" % count)
     tab.wait("document.getElementById('count').textContent === '%d requests'" % (count + 3))
     seen.add(json.dumps(tab.run("return " + state)))
-    assert seen == {json.dumps(["row-1", "2 selected", "row-2,row-1", True])}
+    assert seen == {json.dumps(["row-1", "2 selected", "row-2,row-1", True, True])}
     # No request is missing between them.
     assert tab.run("return document.querySelectorAll('.gap').length") == 0
 
