@@ -21,6 +21,22 @@ const views = {
 
 const endpointView = () => import("./endpoint/inspect.js");
 
+/** The style sheets that were loaded, by view. */
+const styles = new Map();
+
+/** Loads the style sheet of a view, which has the same name. */
+function style(name) {
+  if (!styles.has(name)) {
+    const loading = new Promise((onload, onerror) => {
+      document.head.append(el("link", { rel: "stylesheet", href: `page/${name}/${name}.css`, onload, onerror }));
+    });
+    // It is tried again when the view is opened again.
+    loading.catch(() => styles.delete(name));
+    styles.set(name, loading);
+  }
+  return styles.get(name);
+}
+
 const main = document.getElementById("main");
 let current = null;
 let shows = 0;
@@ -58,7 +74,7 @@ async function show() {
   if (!name) remember(id);
   let module;
   try {
-    module = await (name ? views[name]() : endpointView());
+    [module] = await Promise.all(name ? [views[name](), style(name)] : [endpointView()]);
   } catch (error) {
     console.error(error);
     if (number === shows) start(failure(text.failed(text.noAnswer)));

@@ -179,7 +179,13 @@ class Tab:
     def downloaded(self, name):
         """Waits for a download to be complete, and returns its bytes."""
         path = os.path.join(self.browser.downloads, name)
-        wait_for(lambda: os.path.exists(path) or None)
+
+        def is_complete():
+            # The browser makes an empty file of the name while it writes to another one.
+            names = os.listdir(self.browser.downloads)
+            return name in names and not any(other.endswith(".crdownload") for other in names)
+
+        wait_for(is_complete)
         with open(path, "rb") as file:
             return file.read()
 

@@ -34,7 +34,7 @@ def test_what_curl_calls_a_form_is_shown_as_what_it_is(shared, open_page, endpoi
 def test_the_preview_says_what_comes_before_the_rules(shared, open_page, endpoint):
     tab = page_of(open_page, shared, endpoint)
     tab.find("#receiver").click()
-    preview = "document.getElementById('preview').textContent"
+    preview = "document.getElementById('preview')?.textContent"
     tab.wait(preview + " === '200 by the endpoint, as usual'")
     path = "document.querySelector('[placeholder=\"/orders?a=1\"]')"
     tab.run(path + ".value = '/a'; " + path + ".dispatchEvent(new Event('input', {bubbles: true}))")
