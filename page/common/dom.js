@@ -117,6 +117,12 @@ export function fault(message = null) {
 
 export const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
 
+/** A box to check, as `{input, element}`. */
+export const check = (label, checked) => {
+  const input = el("input", { type: "checkbox", checked });
+  return { input, element: el("label", { class: "check" }, input, " ", label) };
+};
+
 export const group = (title, ...content) => el("fieldset", {}, el("legend", {}, title), ...content);
 
 /** A table in a box that scrolls sideways. */

@@ -129,8 +129,8 @@ export class Selection {
 
   show() {
     const { size } = this;
-    const hidden = size - (this.list.visibleRows ?? []).filter((row) => this.has(row)).length;
-    const words = size === 0 ? text.selectHint : text.selected(size, hidden);
+    const hidden = () => size - (this.list.visibleRows ?? []).filter((row) => this.has(row)).length;
+    const words = size === 0 ? text.selectHint : text.selected(size, hidden());
     if (this.countElement.textContent !== words) this.countElement.textContent = words;
     this.compareButton.hidden = size !== 2;
     this.allButton.hidden = !this.isPicking;

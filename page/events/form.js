@@ -1,6 +1,6 @@
 // Creates or changes a subscription.
 
-import { button, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
+import { button, check, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
 import { labelled } from "../common/labels.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
@@ -76,7 +76,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
   const format = choice(text.formats, current.format ?? "json");
   const extensions = el("textarea", { rows: 2, spellcheck: false, value: raw.extensions ?? "{}" });
   const auth = authorization(raw.auth ?? "{}");
-  const handshake = el("input", { type: "checkbox", checked: current.handshake ?? false });
+  const handshake = check(text.handshake, current.handshake ?? false);
   const error = fault();
 
   /** The members as JSON, with the texts of those that the user may have written in a way of their own. */
@@ -84,7 +84,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
     const written = auth.read();
     const parts = [
       ["name", JSON.stringify(name.value)], ["jsonpath", JSON.stringify(expression.value)], ["dialect", JSON.stringify(dialect.value || null)],
-      ["target_url", JSON.stringify(target.value)], ["format", JSON.stringify(format.value)], ["handshake", String(handshake.checked)],
+      ["target_url", JSON.stringify(target.value)], ["format", JSON.stringify(format.value)], ["handshake", String(handshake.input.checked)],
       ["extensions", object(text.facts.extensions, extensions.value.trim() || "{}")],
     ];
     // An empty one is refused for a new subscription.
@@ -105,7 +105,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
   const content = form(
     save, {},
     field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
-    field(text.extensions, extensions), auth.element, el("label", { class: "check" }, handshake, " ", text.handshake), error.element,
+    field(text.extensions, extensions), auth.element, handshake.element, error.element,
     el("div", { class: "buttons" }, button(text.cancel, () => box.close()), submit(text.save, { class: "primary" })),
   );
   const box = dialog(id === null ? text.newTitle : text.editTitle, content);

@@ -1,6 +1,6 @@
 // One subscription: what it is, what it delivered, and what can be done with it.
 
-import { button, dialog, el, fault as problem, field, tell, visible } from "../common/dom.js";
+import { button, check, dialog, el, fault as problem, field, tell, visible } from "../common/dom.js";
 import { members } from "../common/json.js";
 import { Poller } from "../common/poller.js";
 import { time } from "../common/text.js";
@@ -140,21 +140,21 @@ export function openSubscription(id, { go }) {
     const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
     const since = el("input", { type: "datetime-local", step: "0.001", value: local(moment(current.missed?.since ?? current.created)) });
     const until = el("input", { type: "datetime-local", step: "0.001" });
-    const all = el("input", { type: "checkbox" });
+    const all = check(text.all, false);
     const wrong = problem();
     const box = dialog(
       text.replayTitle, el("p", {}, text.replayText),
       current.missed && el("p", { class: "notice warn" }, text.missed(current.missed.count, time(`${current.missed.since}Z`)), " ", text.replayMissed),
       current.disabled && el("p", { class: "notice bad" }, text.replayDisabled),
       field(text.since, since), field(text.until, until),
-      el("label", { class: "check" }, all, " ", text.all), wrong.element,
+      all.element, wrong.element,
       el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.start, begin, { class: "primary" })),
     );
     async function begin() {
       try {
         if (!since.value) throw { status: 1, message: text.needsTime };
         const zoned = (input) => new Date(input.value).toISOString();
-        const answer = await events.replay(id, { since: zoned(since), ...(until.value && { until: zoned(until) }), all: all.checked });
+        const answer = await events.replay(id, { since: zoned(since), ...(until.value && { until: zoned(until) }), all: all.input.checked });
         box.close();
         tell(text.replaying(...[answer.since, answer.until].map((naive) => time(`${naive}Z`))));
         poll.now();

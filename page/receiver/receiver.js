@@ -1,7 +1,7 @@
 // Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
 
 import { endpoint } from "../common/api.js";
-import { button, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
+import { button, check, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
 import { labelled } from "../common/labels.js";
 import { standing } from "../forward/standing.js";
 import { text } from "./text.js";
@@ -27,11 +27,6 @@ function readTolerance(string) {
 }
 
 const timed = ["standard-webhooks", "stripe", "slack", "3dverse"];
-
-const check = (label, isChecked) => {
-  const input = el("input", { type: "checkbox", checked: isChecked });
-  return { input, element: el("label", { class: "check" }, input, " ", label) };
-};
 
 /** The one answer that the rules give to all; `null` if they do more. */
 function oneAnswer(responses) {

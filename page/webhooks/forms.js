@@ -1,6 +1,6 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
-import { button, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
+import { button, check, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
 import { reason } from "../common/failures.js";
 import { labelled } from "../common/labels.js";
 import { headerFields, text as common } from "../common/text.js";
@@ -9,11 +9,6 @@ import { text } from "./text.js";
 
 const methods = ["post", "get", "put", "patch", "delete"];
 const never = "9999-12-31T23:59:59Z";
-
-const check = (label, checked) => {
-  const input = el("input", { type: "checkbox", checked });
-  return { input, element: el("label", { class: "check" }, input, " ", label) };
-};
 
 const select = (options, value) => el("select", {}, options.map(([name, label]) => el("option", { value: name, selected: name === value }, label)));
 

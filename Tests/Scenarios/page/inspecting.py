@@ -3,6 +3,8 @@
 import json
 import re
 
+from tab import DESKTOP, PHONE
+
 ROWS = "[...document.querySelectorAll('#list [role=option]')]"
 STATE = "document.getElementById('state')?.textContent"
 
@@ -25,6 +27,18 @@ def wait_for_rows(tab, *wanted):
 def file_base(endpoint):
     """The beginning of the names of an endpoint's files."""
     return re.sub("[^A-Za-z0-9-]", "-", endpoint[:8])
+
+
+def look_at(tab, name):
+    """Takes pictures of a view at both widths, in light and dark, and returns what axe-core finds wrong. It leaves it narrow."""
+    found = []
+    for kind, size in (("", DESKTOP), ("-phone", PHONE)):
+        tab.resize(*size)
+        for scheme in ("light", "dark"):
+            tab.prefer(scheme=scheme, motion="reduce")
+            tab.screenshot(name + kind + "-" + scheme)
+            found += tab.axe()
+    return found
 
 
 def choose(tab, row):

@@ -2,7 +2,7 @@
 
 import pytest
 from harness import Service
-from inspecting import choose, page_of, wait_for_rows
+from inspecting import choose, look_at, page_of, wait_for_rows
 from tab import PHONE
 from webhook_service import LOOPBACK
 
@@ -205,15 +205,13 @@ def rows_of(tab):
         "return [...%s.querySelectorAll('tbody tr')].map(row => [...row.children].slice(0, 5).map(cell => cell.textContent.trim()))" % DIALOG)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_forwards_of_an_endpoint_are_listed_stopped_and_made_again(service, open_page, receiver, scheme):
+def test_the_forwards_of_an_endpoint_are_listed_stopped_and_made_again(service, open_page, receiver):
     receiver.rule("/down", status=503, body="later")
     endpoint = service.create()
-    up, down = receiver.url("/up-" + scheme), receiver.url("/down")
+    up, down = receiver.url("/up"), receiver.url("/down")
     service.configure(endpoint, enabled=True, forwards=[up, down])
     service.hook(endpoint, "first", suffix="?a=1")
     tab = page_of(open_page, service, endpoint)
-    tab.prefer(scheme=scheme)
     wait_for_rows(tab, "row-1")
     # The head says that there are some.
     tab.wait("document.querySelector('.facts .link').textContent === 'forwards to 2 addresses'")
@@ -223,20 +221,16 @@ def test_the_forwards_of_an_endpoint_are_listed_stopped_and_made_again(service, 
     assert first[:3] == ["#1 POST /?a=1", up + " each request", "delivered"] and first[3].startswith("200 in ") and first[4] == "1"
     assert second[:3] == ["#1 POST /?a=1", down + " each request", "waiting"] and "next attempt" in second[3]
     assert tab.text("dialog [role=status]").startswith("1 waiting.")
-    tab.screenshot("forwards-" + scheme)
-    assert tab.axe() == []
-    tab.resize(*PHONE)
-    tab.screenshot("forwards-phone-" + scheme)
-    assert tab.axe() == [] and tab.run("return %s.scrollWidth <= %s.clientWidth" % (DIALOG, DIALOG))
+    assert look_at(tab, "forwards") == []
+    assert tab.run("return %s.scrollWidth <= %s.clientWidth" % (DIALOG, DIALOG))
     # Stopped: what waits for this address ends.
     tab.run("%s.querySelector('[data-stop=\"' + arguments[0] + '\"]').click()" % DIALOG, down)
-    tab.wait("!%s.textContent.includes('waiting' + 'each')" % DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent.startsWith('0 waiting.')")
     assert service.call("GET", "/manage/endpoint/%s/settings" % endpoint).json()["forwards"] == [up]
     assert len(receiver.arrivals("/down")) >= 1
     # Made again.
     tab.run("%s.querySelector('[data-again=\"1\"]').click()" % DIALOG)
-    receiver.wait(2, "/up-" + scheme)
+    receiver.wait(2, "/up")
     tab.wait("[...%s.querySelectorAll('tbody tr')].filter(row => row.textContent.includes('delivered')).length === 2" % DIALOG)
     tab.run("const choice = %s.querySelector('select'); choice.value = 'pending'; choice.dispatchEvent(new Event('change'))" % DIALOG)
     assert "None." in tab.text("dialog .forwards")

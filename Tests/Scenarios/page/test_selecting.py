@@ -7,7 +7,7 @@ import time
 
 import pytest
 from harness import Service
-from inspecting import ROWS, choose, file_base, page_of, wait_for_rows
+from inspecting import ROWS, choose, file_base, look_at, page_of, wait_for_rows
 from tab import PHONE
 from webhook_service import LOOPBACK
 
@@ -17,7 +17,7 @@ DIALOG = "document.querySelector('dialog[open]')"
 # The request that is shown in detail.
 CURRENT = "document.querySelector('#list [aria-current]')?.id"
 # How long requests arrive while a selection is held: the scenario of 60 seconds takes too long for every run.
-SECONDS = int(os.environ.get("SELECTION_SECONDS", "8"))
+SECONDS = int(os.environ.get("SELECTION_SECONDS", "6"))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_selected_requests_are_forwarded(service, open_page, receiver):
     tab.run("%s.querySelector('textarea').value = arguments[0]" % DIALOG, receiver.url("/some"))
     tab.run("%s.querySelector('form').requestSubmit()" % DIALOG)
     tab.wait(DIALOG + ".querySelector('[role=status]').textContent === '2 delivered'")
-    assert [arrival["body"] for arrival in receiver.arrivals("/some")] == ["1", "3"]
+    assert sorted(arrival["body"] for arrival in receiver.arrivals("/some")) == ["1", "3"]
 
 
 def test_a_selection_is_held_while_five_requests_arrive_each_second(service, open_page):
@@ -241,13 +241,8 @@ def test_a_selection_is_held_while_five_requests_arrive_each_second(service, ope
     assert tab.run("return document.querySelectorAll('.gap').length") == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_selection_can_be_seen(selecting, scheme):
+def test_a_selection_can_be_seen(selecting):
     tab = selecting
-    tab.prefer(scheme=scheme)
     tab.press("j", "x", "j", "j", "x", "j")
-    tab.screenshot("selection-" + scheme)
-    assert tab.axe() == []
-    tab.resize(*PHONE)
-    tab.screenshot("selection-phone-" + scheme)
-    assert tab.axe() == [] and tab.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert look_at(tab, "selection") == []
+    assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
