@@ -7,6 +7,8 @@ internal import Values
 extension WebhookHandlers {
     // MARK: Events
 
+    // Not inlined into the function that knows all routes: its variables are on the heap, and each request would pay for all.
+    @inline(never)
     func publish(
         _ request: Request, in environment: UUID, _ context: any RequestContext
     ) async throws(APIError) -> Answer {

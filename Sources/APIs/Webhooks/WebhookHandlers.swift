@@ -133,6 +133,7 @@ package final class WebhookHandlers: APIHandlers {
     }
 
     /// The id of an environment that exists.
+    @inline(never)
     private func environment(_ text: String, _ context: any RequestContext) async throws(APIError) -> UUID {
         let id = try id(text)
         switch await environments.environment(id, context) {

@@ -8,6 +8,7 @@ extension EventHandlers {
     // MARK: Receiving
 
     /// Answers with the ids that the events have here: one id for a single event, one line for each event of a batch.
+    @inline(never)
     func receive(_ request: Request, _ context: any RequestContext) async throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumEventBytes)
         let intake = try EventIntake(request.fields, body: body)

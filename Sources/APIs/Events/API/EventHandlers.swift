@@ -71,9 +71,15 @@ package final class EventHandlers: APIHandlers {
     private func handle(
         _ request: Request, _ route: EventRoute, _ context: any RequestContext
     ) async throws(EventError) -> Answer {
-        if route == .receive {
-            return request.method == .options ? try consent(request) : try await receive(request, context)
-        }
+        guard route == .receive else { return try await handleOfUser(request, route, context) }
+        return request.method == .options ? try consent(request) : try await receive(request, context)
+    }
+
+    // Not inlined, so that events do not pay for its variables, which are on the heap as those of all asynchronous functions.
+    @inline(never)
+    private func handleOfUser(
+        _ request: Request, _ route: EventRoute, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         if settings.userSource == .none, request.fields.joinedValue(of: settings.userHeader) != nil { ignored() }
         let user = try settings.user(of: request)
         switch route {
