@@ -196,7 +196,7 @@ class Inspector {
   followNewest(row) {
     if (this.list.test && !this.list.test(row)) return;
     // A detail that has the whole screen stays until its reader goes back.
-    if (document.body.classList.contains("shows-detail") && matchMedia("(max-width: 720px)").matches) return this.list.noteNew(1);
+    if (this.isListHidden) return this.list.noteNew(1);
     this.list.select(row);
     this.list.scroller.scrollTop = 0;
   }
@@ -285,6 +285,11 @@ class Inspector {
     this.followButton.setAttribute("aria-pressed", String(this.isFollowing));
   }
 
+  /** Whether a request has the whole of a narrow screen. */
+  get isListHidden() {
+    return document.body.classList.contains("shows-detail") && matchMedia("(max-width: 720px)").matches;
+  }
+
   back() {
     document.body.classList.remove("shows-detail");
     this.list.element.focus();
@@ -292,7 +297,7 @@ class Inspector {
 
   /** Clears the selection, or goes back to the list. */
   escape() {
-    if (this.selection.isShown && !document.body.classList.contains("shows-detail")) this.selection.clear();
+    if (this.selection.isShown && !this.isListHidden) this.selection.clear();
     else this.back();
   }
 

@@ -83,6 +83,9 @@ def test_the_mouse_selects_with_control_and_shift(selecting):
         const row = document.getElementById('row-4'), {left, top} = row.getBoundingClientRect();
         row.dispatchEvent(new MouseEvent('mousedown', {bubbles: true, clientX: left + 12, clientY: top + 9}));""")
     assert selected(tab) == [4, 3]
+    # Beside a request that was chosen, too.
+    tab.press("ESCAPE")
+    assert not tab.find("#selection").is_displayed()
 
 
 def test_the_keyboard_selects(selecting):
