@@ -7,18 +7,20 @@ import { cloudEvent } from "./examples.js";
 import { link, reason } from "./parts.js";
 import { text } from "./text.js";
 
+const shownLinks = 100;
+
 /** What was typed last, for as long as the page is open. */
 let typed = null;
 
-/** The media type that a text is sent with. */
+/** The media type that a text is sent with; `null` if it is not an event. */
 function typeOf(string) {
   try {
     const value = JSON.parse(string);
     if (Array.isArray(value)) return "application/cloudevents-batch+json";
-    return typeof value?.specversion === "string" ? "application/cloudevents+json" : "application/json";
+    if (typeof value?.specversion === "string") return "application/cloudevents+json";
+    return typeof value === "object" && value !== null ? "application/json" : null;
   } catch {
-    // The service says what is wrong.
-    return "application/json";
+    return null;
   }
 }
 
@@ -29,7 +31,7 @@ export function openPublisher() {
   const history = el("section", { "aria-label": text.yourDeliveries });
   const show = () => {
     typed = content.value;
-    kind.textContent = text.kinds[typeOf(typed)];
+    kind.textContent = text.kinds[typeOf(typed)] ?? text.notAnEvent;
   };
   const content = el("textarea", { id: "event", rows: 12, spellcheck: false, autocomplete: "off", value: typed ?? cloudEvent(), oninput: show, "aria-describedby": "kind" });
   let poll = null;
@@ -40,8 +42,10 @@ export function openPublisher() {
     outcome.replaceChildren();
     history.replaceChildren();
     try {
-      const ids = await events.publish(content.value, typeOf(content.value));
-      outcome.replaceChildren(text.published(ids.length), " ", ...ids.slice(0, 100).map((id) => [link(`/event/${id}`, id), " "]).flat());
+      // The service says what is wrong with what is not an event.
+      const ids = await events.publish(content.value, typeOf(content.value) ?? "application/json");
+      const links = ids.slice(0, shownLinks).map((id) => [" ", link(`/event/${id}`, id)]);
+      outcome.replaceChildren(text.published(ids.length), ...links.flat(), ids.length > shownLinks ? ` ${text.moreIDs(ids.length - shownLinks)}` : "");
       if (ids.length === 1) follow(ids[0]);
     } catch (failure) {
       error.show(...visible(reason(failure)));

@@ -132,9 +132,14 @@ export const text = {
   newExample: "New example",
   kinds: {
     "application/cloudevents+json": "Sent as a CloudEvent.", "application/cloudevents-batch+json": "Sent as a batch of CloudEvents.",
-    "application/json": "Sent as a JSON object; it has no specversion, so it is not a CloudEvent.",
+    "application/json": "Sent as a JSON object. It is not a CloudEvent, as it has no specversion that is a string.",
   },
-  published: (count) => (count === 1 ? "The event is stored. Its id is" : `${plural(count, "event is", "events are")} stored. Their ids are`),
+  notAnEvent: "This is not a JSON object or a list.",
+  published(count) {
+    if (count === 0) return "The list is empty: no event is stored.";
+    return count === 1 ? "The event is stored. Its id is" : `${plural(count, "event is", "events are")} stored. Their ids are`;
+  },
+  moreIDs: (count) => `and ${count.toLocaleString("en")} more.`,
   publishGone: "It is not shown: only those who may see it can open it.",
   // The tester
   testerTitle: "Try an expression",

@@ -305,9 +305,20 @@ def test_an_event_is_published_and_its_deliveries_are_shown(service, subscribe, 
     assert tab.text("#kind") == "Sent as a batch of CloudEvents."
     click(tab, "Publish", "document.querySelector('main form')")
     tab.wait("document.querySelectorAll('#published a').length === 3")
-    type_into(tab, "#event", '{"n": 1}')
-    assert "is not a CloudEvent" in tab.text("#kind")
-    type_into(tab, "#event", "{")
+    many = [{"specversion": "1.0", "type": "t", "source": "/s", "id": "many-%d" % n} for n in range(103)]
+    type_into(tab, "#event", json.dumps(many))
+    click(tab, "Publish", "document.querySelector('main form')")
+    tab.wait("document.querySelector('#published').textContent.startsWith('103 events are stored.')")
+    assert tab.run("return document.querySelectorAll('#published a').length") == 100 and tab.text("#published").endswith(" and 3 more.")
+    type_into(tab, "#event", "[]")
+    click(tab, "Publish", "document.querySelector('main form')")
+    tab.wait("document.querySelector('#published').textContent === 'The list is empty: no event is stored.'")
+    for typed in ('{"n": 1}', '{"specversion": 1}'):
+        type_into(tab, "#event", typed)
+        assert "is not a CloudEvent" in tab.text("#kind")
+    for typed in ("17", "", "{"):
+        type_into(tab, "#event", typed)
+        assert tab.text("#kind") == "This is not a JSON object or a list."
     tab.allow("400")
     click(tab, "Publish", "document.querySelector('main form')")
     tab.wait("!document.querySelector('main form [role=alert]').hidden")
