@@ -168,8 +168,9 @@ export class RequestList {
     this.paintedTest = this.test;
     const anchor = scroller.scrollTop > 0 || isHeld ? this.items[at] : null;
     this.items = this.arrange();
-    if (this.hasOlder && !this.test) keepingFocus(this.moreElement, () => this.moreElement.replaceChildren(button(text.olderOnServer, () => this.handlers.loadOlder())));
-    this.moreElement.hidden = !this.hasOlder || this.test !== null;
+    const label = this.test ? text.olderNotSearched : text.olderOnServer;
+    if (this.hasOlder) keepingFocus(this.moreElement, () => this.moreElement.replaceChildren(button(label, () => this.handlers.loadOlder())));
+    this.moreElement.hidden = !this.hasOlder;
     this.render();
     // What was in view stays there.
     const place = anchor ? this.items.findIndex((item) => item.key === anchor.key) : -1;

@@ -35,6 +35,7 @@ export const text = {
   filterFault: (term) => `"${term}" is not understood`,
   shown: (shown, all) => (shown === all ? plural(all, "request", "requests") : `${shown.toLocaleString("en")} of ${plural(all, "request", "requests")}`),
   olderOnServer: "Load older ones",
+  olderNotSearched: "Search older ones too: load them",
   newRows: (count) => `${plural(count, "new request", "new requests")}`,
   gap: (count) => `${plural(count, "request is", "requests are")} missing here: collected or removed before this page saw ${count === 1 ? "it" : "them"}`,
   skipped: (count) => `${plural(count, "request is", "requests are")} not loaded`,

@@ -69,6 +69,20 @@ def test_the_filter_finds_what_is_not_in_the_document(crowded, open_page):
     assert tab.run("return %s[0].ariaSetSize" % ROWS) == "1"
 
 
+def test_the_filter_says_that_older_requests_are_not_searched_yet(crowded, open_page):
+    service, endpoint = crowded
+    tab = page_of(open_page, service, endpoint)
+    tab.wait("document.querySelector('#count').textContent === '200 requests'")
+    tab.find("#filter").send_keys('body:" 17}"')
+    for searched in (200, 400):
+        tab.wait("document.querySelector('#count').textContent === '0 of %d requests'" % searched)
+        assert tab.text(".more") == "Search older ones too: load them" and tab.find(".more button").is_displayed()
+        tab.find(".more button").click()
+    tab.wait("JSON.stringify(%s.map(row => row.id)) === '[\"row-17\"]'" % ROWS)
+    tab.find(".more button").click()
+    tab.wait("document.querySelector('.more').hidden")
+
+
 def test_what_is_in_view_stays_there_when_requests_arrive(crowded, open_page):
     service, endpoint = crowded
     tab = page_of(open_page, service, endpoint)
