@@ -3,7 +3,7 @@
 
 import { go } from "./common/address.js";
 import { idIn } from "./common/api.js";
-import { el } from "./common/dom.js";
+import { button, el } from "./common/dom.js";
 import { remember } from "./common/recent.js";
 import { text } from "./common/text.js";
 import { home } from "./home.js";
@@ -77,7 +77,7 @@ async function show() {
     [module] = await Promise.all(name ? [views[name](), style(name)] : [endpointView()]);
   } catch (error) {
     console.error(error);
-    if (number === shows) start(failure(text.failed(text.noAnswer)));
+    if (number === shows) start(failure(text.failed(text.noAnswer), button(text.tryAgain, show)));
     return;
   }
   // Another one was opened while this one was loaded.
@@ -92,8 +92,10 @@ async function show() {
 }
 
 /** What is shown instead of a view. */
-const failure = (message) => ({
-  title: text.title, element: el("p", { class: "notice bad", role: "alert" }, message), start() {}, close() {},
+const failure = (message, ...more) => ({
+  title: text.title,
+  element: el("div", { class: "view" }, el("h1", {}, text.title), el("p", { class: "notice bad", role: "alert" }, message), more),
+  start() {}, close() {},
 });
 
 function start(view) {

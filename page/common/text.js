@@ -44,6 +44,7 @@ export const text = {
   nameIgnored: "This installation does not allow names: the endpoint has only its id.",
   failed: (what) => `That failed: ${what}`,
   noAnswer: "the service does not answer",
+  tryAgain: "Try again",
   pageFault: "The page has a fault: this view cannot be shown. The console of the browser says more.",
 };
 

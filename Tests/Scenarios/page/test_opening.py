@@ -106,16 +106,21 @@ def test_a_fault_of_a_view_is_not_taken_for_a_service_that_does_not_answer(tmp_p
     page = os.path.join(install_share(tmp_path), "..", "page")
     with open(os.path.join(page, "queues", "queues.js"), "w") as file:
         file.write("export const open = () => nothing.there;")
-    os.remove(os.path.join(page, "events", "events.js"))
+    webhooks = os.path.join(page, "webhooks", "webhooks.js")
+    os.rename(webhooks, webhooks + ".away")
     service = Service(tmp_path / "data", str(program), RESPONDERS=1).start()
     try:
         tab = open_page(service, "/inspect#/queues").allow("404")
         alert = "document.querySelector('[role=alert]')?.textContent"
         tab.wait(alert + "?.startsWith('The page has a fault')")
         assert any("nothing is not defined" in line for line in tab.console())
-        tab.run("document.querySelector('nav a[href$=events]').click()")
+        tab.run("document.querySelector('nav a[href$=webhooks]').click()")
         tab.wait(alert + "?.includes('the service does not answer')")
         assert any("Failed to fetch dynamically imported module" in line for line in tab.console())
+        assert tab.axe() == []
+        os.rename(webhooks + ".away", webhooks)
+        tab.find("main button").click()
+        tab.wait("document.querySelector('h1').textContent === 'Webhooks'")
     finally:
         service.stop()
 
