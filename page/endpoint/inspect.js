@@ -18,6 +18,9 @@ import { text } from "./text.js";
 
 const announceMilliseconds = 5000;
 
+/** What has no effect any more when the endpoint is gone. */
+const needsEndpoint = "#receiver, #collect, #how-to-send, #forward-shown, #forwards, #delete";
+
 export const open = (id) => new Inspector(id);
 
 class Inspector {
@@ -93,7 +96,8 @@ class Inspector {
         "div", {}, button(text.howToSend, () => howToSend(this.url), { id: "how-to-send" }),
         button(text.exportJSON, () => this.exportAs("json")), button(text.exportHAR, () => this.exportAs("har")),
         button(text.forwardShown, () => this.forward(this.list.visibleRows ?? []), { id: "forward-shown" }),
-        button(text.forwards, () => this.forwards(), { id: "forwards" }), button(text.help, () => help()), button(text.deleteEndpoint, () => this.remove()),
+        button(text.forwards, () => this.forwards(), { id: "forwards" }), button(text.help, () => help()),
+        button(text.deleteEndpoint, () => this.remove(), { id: "delete" }),
       ),
     );
     menu.addEventListener("click", (event) => event.target.closest("button") && (menu.open = false));
@@ -137,7 +141,7 @@ class Inspector {
     if (state === "gone") {
       if (this.isDeleted) tell(text.deletedNote);
       else tell(this.list.rows.length > 0 ? text.goneText : text.neverThere, true);
-      for (const one of this.element.querySelectorAll("#receiver, #collect")) one.disabled = true;
+      for (const one of this.element.querySelectorAll(needsEndpoint)) one.disabled = true;
       this.roomElement.textContent = this.lifeElement.textContent = "";
       clearInterval(this.clock);
       this.showEmpty();

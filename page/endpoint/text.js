@@ -5,8 +5,8 @@ import { plural, text as common } from "../common/text.js";
 export const text = {
   ...common,
   // States of the feed
-  goneText: "This endpoint does not exist. It was deleted, or it was not used for too long. What this page has received stays here until you close it.",
-  neverThere: "There is no such endpoint. It may have been removed because it was not used.",
+  goneText: "This endpoint does not exist. It was deleted, has expired, or was not used for too long. What this page has received stays here until you close it.",
+  neverThere: "There is no such endpoint. It may have been deleted, have expired, or have been removed because it was not used.",
   // Head of an endpoint
   endpoint: (id) => `Endpoint ${id}`,
   url: "URL of the endpoint",

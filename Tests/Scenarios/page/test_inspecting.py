@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from harness import wait_for
 from inspecting import ROWS, STATE, choose, file_base, page_of, rows, view, wait_for_rows
 from tab import PHONE
 
@@ -107,8 +108,24 @@ def test_a_deleted_endpoint_is_gone_and_its_requests_stay_on_the_page(serve, ope
     service.call("DELETE", "/manage/endpoint/" + endpoint)
     tab.wait(STATE + " === 'gone'")
     assert rows(tab) == ["row-1"] and "kept" in tab.text("#panel")
+    assert tab.run("return [...document.querySelectorAll('.menu button:disabled')].map(one => one.textContent)") == [
+        "How to send", "Forward what is shown…", "Forwards…", "Delete endpoint…"]
     tab = open_page(service, "/inspect#" + endpoint).allow("404")
     tab.wait(STATE + " === 'gone'")
+
+
+def test_an_endpoint_that_expires_is_gone(serve, open_page):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    service.hook(endpoint, "kept")
+    tab = page_of(open_page, service, endpoint).allow("404")
+    wait_for_rows(tab, "row-1")
+    assert service.call("PUT", "/manage/endpoint/" + endpoint, '{"enabled": true, "expires": 1}').status == 204
+    wait_for(lambda: service.call("GET", "/manage/endpoint/" + endpoint + "/settings").status == 404)
+    # A request that waits for news ends later; the page begins a new one.
+    tab.press("p", "p")
+    tab.wait(STATE + " === 'gone'")
+    assert "has expired" in tab.text("#status") and rows(tab) == ["row-1"]
 
 
 def test_the_page_catches_up_after_a_restart_of_the_service(serve, open_page):
