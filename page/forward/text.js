@@ -7,7 +7,7 @@ export const text = {
   off: "Forwarding is turned off here. The operator of this service can allow it with the setting ENDPOINT_FORWARDING.",
   what: (count, left) =>
     `${plural(count, "request is", "requests are")} forwarded with the same method, bytes and header fields as captured, except those of the connection. The path below the id and the query are appended to each address.` +
-    (left > 0 ? ` ${plural(left, "other is", "others are")} left out: what was refused or collected cannot be forwarded, and at most 100 are forwarded at a time.` : ""),
+    (left > 0 ? ` ${plural(left, "other is", "others are")} left out: what was refused or collected cannot be forwarded, and of the rest only the newest 100 are.` : ""),
   nothing: "None of the requests shown can be forwarded: what was refused or collected cannot be.",
   one: (method, target) => `${method} ${target}`,
   addresses: "Addresses, one on each line (at most 10)",

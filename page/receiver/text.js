@@ -11,7 +11,7 @@ export const text = {
   delay: "Delay in ms",
   answerHeaders: "Header fields, one `Name: value` a line",
   answerBody: "Body",
-  rulesHint: "A list of rules; the first one whose condition holds answers. The documentation of capture describes them.",
+  rulesHint: "A list of rules; the first one whose condition holds answers. They are described in the documentation, under Playing the receiver.",
   rulesNotJSON: (reason) => `The rules are not JSON: ${reason}`,
   rulesNotList: "The rules must be a list: [] for none.",
   rule: (number, place) => `Rule ${number}${place ? `, ${place}` : ""}`,
