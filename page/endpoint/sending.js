@@ -9,7 +9,8 @@ import { text } from "./text.js";
 function commands(url) {
   const json = '{"hello": "world"}';
   const lines = {
-    curl: `curl '${url}' --json '${json}'`,
+    // Not --json, which curl has since 7.82.
+    curl: `curl '${url}' -H 'Content-Type: application/json' -d '${json}'`,
     powershell: `Invoke-RestMethod -Method Post -Uri '${url}' -ContentType application/json -Body '${json}'`,
     httpie: `http POST '${url}' hello=world`,
   };

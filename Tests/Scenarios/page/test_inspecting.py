@@ -1,6 +1,7 @@
 """The page of an endpoint: what it shows, and what it leaves alone."""
 
 import json
+import subprocess
 
 import pytest
 from harness import wait_for
@@ -37,12 +38,15 @@ def test_the_commands_stay_reachable_after_the_first_request(shared, open_page, 
     url = tab.run("return document.getElementById('url').value")
     commands = tab.run("return [...document.querySelectorAll('dialog .command code')].map(one => one.textContent)")
     assert len(commands) == 3 and all(url in command for command in commands)
+    assert subprocess.run(["sh", "-c", commands[0]], capture_output=True).returncode == 0
+    wait_for_rows(tab, "row-2", "row-1")
+    assert shared.look(endpoint).json()["notifications"][-1]["body"] == '{"hello": "world"}'
     tab.screenshot("how-to-send")
     assert tab.axe() == []
     tab.resize(*PHONE)
     assert tab.run("const box = document.querySelector('dialog'); return box.scrollWidth <= box.clientWidth") and tab.axe() == []
     tab.run("[...document.querySelectorAll('dialog button')].find(one => one.textContent === 'Send a test request').click()")
-    wait_for_rows(tab, "row-2", "row-1")
+    wait_for_rows(tab, "row-3", "row-2", "row-1")
 
 
 def test_an_endpoint_is_opened_by_its_url_its_id_or_its_page(shared, open_page, endpoint):
