@@ -92,7 +92,8 @@ export class EnvironmentView {
         ),
         el("td", {}, webhook.events.map((name) => el("div", { class: "event" }, visible(name)))),
         el("td", {}, stateOf(webhook)),
-        el("td", {}, triggered ? [ago(triggered.triggered_at), " ", outcome(triggered)] : text.never),
+        // The last failure has the kind of its error, the last attempt has not.
+        el("td", {}, triggered ? [ago(triggered.triggered_at), " ", outcome(triggered.log_id === errored?.log_id ? errored : triggered)] : text.never),
         el("td", {}, errored ? [ago(errored.triggered_at), " ", outcome(errored)] : text.never),
         number("delivered"), number("failed_attempts"), number("given_up"), number("pending"),
       );

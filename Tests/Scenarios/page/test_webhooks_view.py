@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness import wait_for
+from harness import free_port, wait_for
 from tab import DESKTOP, PHONE
 from webhook_service import header_of, new_environment
 
@@ -210,6 +210,14 @@ def test_a_disabled_webhook_and_a_waiting_delivery_say_so(hub, open_page, enviro
     tab.wait("document.querySelector('.chip .result')?.textContent === 'not sent: disabled'")
     tab = opened(open_page, hub, environment, waits)
     tab.wait("/next attempt in (1 h|59 min)/.test(document.querySelector('.delivery').textContent)")
+
+
+def test_an_attempt_without_an_answer_has_its_error_as_the_last_one_too(hub, open_page, environment):
+    dead = hub.add(environment, "http://127.0.0.1:%d/" % free_port(), name="dead", events=["job-created"], retry_policy=["1h"])
+    hub.publish(environment, event="job-created")
+    wait_for(lambda: hub.attempts(dead))
+    tab = opened(open_page, hub, environment)
+    tab.wait("[...document.querySelectorAll('main td .status')].map(one => one.textContent).join() === 'connect,connect'")
 
 
 def test_older_lines_are_loaded(hub, open_page, environment, receiver):
