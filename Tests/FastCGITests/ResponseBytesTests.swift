@@ -69,6 +69,27 @@ import Values
         #expect(text == head + [UInt8](repeating: 1, count: beginning) + [UInt8](repeating: 2, count: 2 * count))
     }
 
+    @Test(arguments: [(2, true), (2, false), (3, false)])
+    func `a response in parts is sent once it is complete, or too long to wait for that`(parts: Int, isComplete: Bool) {
+        var bytes = ResponseBytes(Response(.ok), to: 1, rest: NoParts())
+        for _ in 0..<parts {
+            bytes.advance { (_, _) throws(Never) in
+                Issue.record("a part is sent")
+                return 0
+            }
+            #expect(bytes.awaitsPart)
+            bytes.add([UInt8](repeating: 2, count: 50_000))
+        }
+        if isComplete { bytes.add(nil) }
+        var sent: [UInt8] = []
+        bytes.advance { (buffer, start) throws(Never) in
+            sent += buffer[start...]
+            return buffer.count - start
+        }
+        #expect(output(sent).filter { $0 == 2 }.count == (isComplete || parts == 3 ? 50_000 * parts : 0))
+        #expect(bytes.isDone == isComplete)
+    }
+
     @Test func `the head has the form of CGI, with the length of the body`() {
         var bytes = ResponseBytes(.text(.notFound, "no"), to: 1)
         var sent: [UInt8] = []

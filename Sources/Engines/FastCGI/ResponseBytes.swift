@@ -47,8 +47,15 @@ struct ResponseBytes {
 
     var isDone: Bool { isEnded && sent == buffer.count }
 
-    /// Whether all bytes so far are sent and `rest` has to make the next part.
-    var awaitsPart: Bool { !isEnded && body.isEmpty && sent == buffer.count }
+    /// Whether `rest` has to make the next part before anything can be sent.
+    var awaitsPart: Bool { !isEnded && body.isEmpty && (sent == buffer.count || isBeginning) }
+
+    /// Whether the answer may still turn out to be short enough to be sent at once. Once nginx has its beginning, no other
+    /// responder can answer the request if this one dies.
+    private var isBeginning: Bool { sentBytes == 0 && rest != nil && buffer.count < Self.beginning }
+
+    /// Bytes of an answer in parts that are made before the first is sent. A socket takes as many at once.
+    private static let beginning = 128 << 10
 
     /// - Parameter part: the part that `rest` has made; `nil` at its end.
     mutating func add(_ part: [UInt8]?) {
