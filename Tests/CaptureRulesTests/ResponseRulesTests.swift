@@ -190,7 +190,7 @@ func faults(_ text: String) throws -> [String] {
         #expect(found == ["responses[0].then.headers.\(name): this header is reserved for the service"])
     }
 
-    @Test(arguments: ["Set-Cookie", "strict-transport-security", "WWW-Authenticate"])
+    @Test(arguments: ["Set-Cookie", "strict-transport-security", "WWW-Authenticate", "NEL", "Report-To"])
     func `a header that browsers apply to the whole host is refused`(name: String) throws {
         let found = try faults("[{\"then\": {\"headers\": {\"\(name)\": \"1\"}}}]")
         #expect(

@@ -14,7 +14,8 @@ enum AnswerHeaders {
     /// cookies are asked and kept for a host, not for an endpoint.
     private static let hostWide: Set<String> = [
         "set-cookie", "set-cookie2", "clear-site-data", "strict-transport-security", "service-worker-allowed",
-        "alt-svc", "www-authenticate", "proxy-authenticate", "public-key-pins",
+        "alt-svc", "www-authenticate", "proxy-authenticate", "public-key-pins", "public-key-pins-report-only",
+        "expect-ct", "nel", "report-to", "reporting-endpoints", "set-login", "secure-session-registration",
     ]
 
     /// Why a name cannot be used, as the rest of a sentence.
