@@ -45,6 +45,12 @@ import Values
         #expect(try verification(settings).verdict(on: sent, now: time(1_700_000_000)).isValid)
         let both = settings.dropLast() + ", \"secret\": \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"}"
         #expect(try verification(String(both)).verdict(on: sent, now: time(1_700_000_000)).isValid)
+        // A signature by another key has the length that it should have.
+        let wrong = [
+            ("Webhook-Id", "m"), ("Webhook-Timestamp", "1700000000"), ("Webhook-Signature", "v1a,\(try sign("x"))"),
+        ]
+        let verdict = try verification(String(both)).verdict(on: request(wrong, json: "{}"), now: time(1_700_000_000))
+        #expect(!verdict.isValid && verdict.cause == .unknown)
         let onlySecret = #"{"preset": "standard-webhooks", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#
         #expect(try !verification(onlySecret).verdict(on: sent, now: time(1_700_000_000)).isValid)
     }

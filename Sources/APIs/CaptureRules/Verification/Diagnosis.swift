@@ -148,7 +148,7 @@ struct Diagnosis {
     }
 
     /// How many bytes a signature has.
-    private var codeLength: Int { hasHMAC ? scheme.algorithm.byteCount : 64 }
+    private var codeLength: Int { hasHMAC && !signature.texts.isEmpty ? scheme.algorithm.byteCount : 64 }
 
     private var hasHMAC: Bool { scheme.hasSecret && scheme.preset != .threeDVerse }
 
