@@ -61,18 +61,17 @@ extension CaptureHandlers {
         }
         var configuration: Configuration
         let moment = now()
-        do throws(ConfigurationError) {
-            configuration = try Configuration(parsing: body)
-            try configuration.check(permissions, limits, at: moment)
-        } catch {
+        do throws(ConfigurationError) { configuration = try Configuration(parsing: body) } catch {
             store.count(.configurationRefused)
             return .whole(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(inURL: text) else {
+        guard let id = Endpoint.ID(inURL: text), let endpoint = try await store.endpoint(id, at: moment, limits) else {
             store.count(.configurationRefused)
             return .whole(unknown(text))
         }
-        if let error = try await fault(ofForwards: configuration.forwards ?? [], at: id, moment) {
+        let fault = configuration.fault(permissions, limits, at: moment, insteadOf: endpoint.settings)
+        let forwards = configuration.forwards ?? []
+        if let error = if let fault { fault } else { try await self.fault(ofForwards: forwards, at: id, moment) } {
             store.count(.configurationRefused)
             return .whole(.text(.badRequest, error.reason))
         }
@@ -135,9 +134,11 @@ extension CaptureHandlers {
 
     /// The name that a client asks for, if names are allowed.
     private func name(in request: Request) throws(ConfigurationError) -> EndpointName? {
-        guard permissions.allowsNames, case .whole(let body) = request.body, body.count <= configurationLimit,
-            let wish = try CreationWish(parsing: body)
-        else { return nil }
+        guard permissions.allowsNames else { return nil }
+        guard case .whole(let body) = request.body, body.count <= configurationLimit else {
+            throw ConfigurationError(reason: "The body may have no more than \(configurationLimit) bytes.")
+        }
+        guard let wish = try CreationWish(parsing: body) else { return nil }
         let secret: [UInt8]? = wish.hasSecret ? [UInt8](randomCount: 16, using: &random) : nil
         guard let name = EndpointName(wish.name, secret: secret) else {
             throw ConfigurationError(reason: "The member \"name\" must not look like an id.")

@@ -111,6 +111,24 @@ def test_settings_show_when_the_endpoint_will_be_removed(serve):
     assert left(pinned=False) == 1000
 
 
+def test_what_is_in_force_can_be_sent_back_when_it_could_not_be_set_any_more(serve):
+    service = serve(MAX_DURATION_SECONDS=5000, ALLOW_PINNED_ENDPOINTS="true")
+    pinned, expiring, other = service.create(), service.create(), service.create()
+    configure(service, pinned, pinned=True, expires=100_000)
+    configure(service, expiring, expires=4000)
+    service.stop()
+    service.settings.update(MAX_DURATION_SECONDS=3000, ALLOW_PINNED_ENDPOINTS="false")
+    service.start()
+    for endpoint in (pinned, expiring):
+        before = settable(service, endpoint)
+        configure(service, endpoint, **{**settings(service, endpoint), "cors": True})
+        assert settable(service, endpoint) == {**before, "cors": True}
+    answer = service.configure(expiring, enabled=True, expires=4000)
+    assert answer.status == 400 and "at most 3000 seconds" in answer.text
+    for change in ({"pinned": True}, {"expires": 4000}):
+        assert service.configure(other, enabled=True, **change).status == 400
+
+
 # ---------------------------------------------------------------- overflow
 
 
@@ -267,7 +285,7 @@ def test_with_the_setting_a_body_must_ask_for_a_name_or_be_empty(serve):
         ("{", "not JSON: line 1, column 2"), ("[]", 'an object like {"name": "orders"}, or empty'), ("x" * 100, "not JSON"),
         ('{"nmae": "a"}', '"nmae" is not known'),
         ('{"Name": "a"}', '"Name" is not known'), ('{"secret": false}', '"name" is missing'),
-        ('{"name": "a", "expires": 60}', '"expires" is not known'),
+        ('{"name": "a", "expires": 60}', '"expires" is not known'), ('{"name": "a"}' + " " * (1 << 20), "no more than 1048576 bytes"),
     ]:
         refused = create(service, body)
         assert refused.status == 400 and word in refused.text, (body, refused.text)

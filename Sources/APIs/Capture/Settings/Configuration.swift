@@ -154,24 +154,29 @@ extension Configuration {
 
     private static let mostSeconds = 100 * 365.25 * 86_400
 
-    /// Checks what the installation allows.
-    func check(_ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment) throws(ConfigurationError)
-    {
-        if isPinned == true, !permissions.allowsPins {
-            throw ConfigurationError(
+    /// What the installation does not allow. What is in force already may stay, so that a PUT can send back what a GET has
+    /// shown.
+    func fault(
+        _ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment,
+        insteadOf current: EndpointSettings
+    ) -> ConfigurationError? {
+        if isPinned == true, !permissions.allowsPins, !current.isPinned {
+            return ConfigurationError(
                 reason: "The member \"pinned\" cannot be true: the operator has not set ALLOW_PINNED_ENDPOINTS.")
         }
-        guard let seconds = expiry?.secondsLeft(at: moment) else { return }
-        guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
+        guard let seconds = expiry?.secondsLeft(at: moment) else { return nil }
+        guard seconds > 0 else { return ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
         guard seconds <= Self.mostSeconds else {
-            throw ConfigurationError(reason: "The member \"expires\" must be at most 100 years from now.")
+            return ConfigurationError(reason: "The member \"expires\" must be at most 100 years from now.")
         }
-        guard isPinned == true || seconds <= limits.lifetimeSeconds else {
-            throw ConfigurationError(
-                reason:
-                    "The member \"expires\" must be at most \(limits.lifetimeSeconds) seconds from now (MAX_DURATION_SECONDS)."
-            )
+        // A GET shows milliseconds.
+        let inForce = current.expires.map { abs($0.seconds(since: moment.steady) - seconds) < 0.002 } ?? false
+        guard isPinned == true || seconds <= limits.lifetimeSeconds || inForce else {
+            let most = Int(limits.lifetimeSeconds)
+            return ConfigurationError(
+                reason: "The member \"expires\" must be at most \(most) seconds from now (MAX_DURATION_SECONDS).")
         }
+        return nil
     }
 }
 
