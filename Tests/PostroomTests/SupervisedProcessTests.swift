@@ -30,6 +30,23 @@ import Testing
         #expect(process.restartsAt == 21_000_000)
     }
 
+    @Test func `a restart counts as paused after a second, a process as reliable after ten`() throws {
+        let process = process()
+        try process.launch(at: 0)
+        _ = try process.process?.waitForEnding()
+        #expect(process.isReliable(at: 0) && !process.isPaused)
+        for pause in [0, 0.1, 0.2, 0.4, 0.8] {
+            #expect(process.planRestart(at: 1) == pause)
+            #expect(!process.isPaused && !process.isReliable(at: 1))
+        }
+        process.planRestart(at: 1)
+        #expect(process.isPaused)
+        try process.launch(at: 2_000_000)
+        _ = try process.process?.waitForEnding()
+        #expect(!process.isPaused)
+        #expect(!process.isReliable(at: 11_999_999) && process.isReliable(at: 12_000_000))
+    }
+
     @Test func `a successor replaces the running process`() throws {
         let process = process()
         try process.launch(at: 0)

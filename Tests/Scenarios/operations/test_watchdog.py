@@ -1,12 +1,14 @@
-"""The supervisor replaces processes that do not respond."""
+"""The supervisor replaces processes that end or do not respond."""
 
+import contextlib
 import os
 import shutil
 import signal
 import struct
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
-from harness import Senders, compiled, free_port, wait_for
+from harness import Senders, compiled, free_port, together, wait_for
 from operations_port import samples
 
 
@@ -78,3 +80,45 @@ def test_a_stopped_worker_is_replaced(serve):
     wait_for(lambda: service.workers() and service.workers() != [worker], 20)
     assert "a process does not respond" in service.log()
     assert service.hook(service.create(), "x").status == 200
+
+
+def kill_until_paused(service, victims, pause, spared=()):
+    """Kills all responders but the spared ones whenever they run, until the restart of each victim is paused that long."""
+
+    def kill():
+        pids = [pid for pid in service.responders() if pid not in spared]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not pids and service.log().count("pause=%s\n" % pause) >= victims
+
+    wait_for(kill, 60)
+
+
+def test_no_request_waits_for_a_paused_restart_while_another_responder_runs(serve):
+    service = serve(RESPONDERS=2)
+    endpoint = service.create()
+    spared = service.responders()[0]
+    kill_until_paused(service, 1, 6.4, [spared])
+    # The long bodies do not fit in the buffer of a socket.
+    bodies = ["%d" % index * (1 if index % 2 else 1 << 20) for index in range(20)]
+    answers = together(20, lambda index: service.hook(endpoint, bodies[index]).status)
+    assert answers == [200] * 20 and service.responders() == [spared]
+    assert sorted(service.bodies(endpoint)) == sorted(bodies) and service.responders() == [spared]
+
+    wait_for(lambda: len(service.responders()) == 2)
+    os.kill(spared, signal.SIGSTOP)
+    with ThreadPoolExecutor(4) as pool:
+        looks = [pool.submit(service.look, endpoint) for _ in range(4)]
+        wait(looks, return_when=FIRST_COMPLETED)
+        # The responder that was started again has answered.
+        assert state_of(spared) == "T"
+        os.kill(spared, signal.SIGCONT)
+    assert [look.result().status for look in looks] == [200] * 4 and spared in service.responders()
+
+
+def test_requests_wait_for_a_paused_restart_if_no_responder_runs(serve):
+    service = serve(RESPONDERS=2)
+    endpoint = service.create()
+    kill_until_paused(service, 2, 3.2)
+    assert together(8, lambda index: service.hook(endpoint, "x").status) == [200] * 8

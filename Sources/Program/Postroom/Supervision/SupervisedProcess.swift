@@ -21,10 +21,14 @@ final class SupervisedProcess {
     private var failures = 0
     /// When to start it again, by `SystemClock.bootTimeMicroseconds`; `nil` while it runs or is not to run.
     private(set) var restartsAt: Int64?
+    /// The pause before the start that is planned.
+    private var pauseMicroseconds: Int64 = 0
 
     /// A process that ran this long did not fail at its start: the pauses begin at zero again.
     private static let stableMicroseconds: Int64 = 10_000_000
     private static let longestPauseMicroseconds: Int64 = 30_000_000
+    /// A shorter pause is one that callers can wait for.
+    private static let notablePauseMicroseconds: Int64 = 1_000_000
 
     init(
         _ name: String, _ role: Vitals.Role = .responder, start: @escaping (Start) throws(Errno) -> ChildProcess
@@ -76,6 +80,7 @@ final class SupervisedProcess {
         if now - startedAt >= Self.stableMicroseconds { failures = 0 }
         let pause = failures == 0 ? 0 : min(50_000 << Int64(min(failures, 20)), Self.longestPauseMicroseconds)
         failures += 1
+        pauseMicroseconds = pause
         restartsAt = now + pause
         return Double(pause) / 1e6
     }
@@ -83,7 +88,16 @@ final class SupervisedProcess {
     /// Plans a start at once, and forgets earlier failures.
     func restart(at now: Int64) {
         failures = 0
+        pauseMicroseconds = 0
         restartsAt = now
+    }
+
+    /// Whether it ended, and is to be started again only after a pause that is too long for callers to wait.
+    var isPaused: Bool { restartsAt != nil && pauseMicroseconds > Self.notablePauseMicroseconds }
+
+    /// Whether it runs and can be expected to go on: it has not failed, or not lately.
+    func isReliable(at now: Int64) -> Bool {
+        process != nil && (failures == 0 || now - startedAt >= Self.stableMicroseconds)
     }
 
     func abandon() {

@@ -5,7 +5,8 @@ internal import SystemPackage
 /// Starts nginx, the responders and the worker, and restarts those that die or do not respond. On SIGHUP it gives its place
 /// to the program that is installed now; on SIGTERM or SIGINT it stops all processes in order.
 ///
-/// It holds the responders' listening sockets, so that no caller is refused while a socket has no responder.
+/// It holds the responders' listening sockets, so that callers wait while a socket has no responder. If that would take long
+/// and another responder can serve them, it turns them away (`turnCallersAway`).
 final class Supervisor {
     let settings: Settings
     let files: NginxFiles
@@ -50,6 +51,8 @@ final class Supervisor {
     /// How long a successor may take until it serves; after that it is killed and the old process stays.
     static let trialMicroseconds: Int64 = 10_000_000
     private static let tellReady = ["--ready", "3"]
+    /// The token of the events of the responders' sockets.
+    static let callers: UInt64 = 3
 
     /// The environment of this program's other processes.
     let environment: [String]
@@ -221,12 +224,15 @@ final class Supervisor {
     }
 
     private func wait(until deadline: Int64?) {
+        watchCallers()
         let milliseconds = deadline.map { Int(max(0, $0 - now()) / 1000) + 1 }
+        var hasCallers = false
         do throws(Errno) {
-            try epoll.wait(milliseconds: milliseconds) { _, _ in }
+            try epoll.wait(milliseconds: milliseconds) { (token, _) in if token == Self.callers { hasCallers = true } }
         } catch {
             preconditionFailure("epoll_wait: \(error)")
         }
+        if hasCallers { turnCallersAway() }
         nginxLog.drain()
     }
 
