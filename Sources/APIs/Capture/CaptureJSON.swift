@@ -125,7 +125,9 @@ func refusalsJSON(_ refusals: [NumberedRefusal]) -> [UInt8] {
 
 /// `{"notifications": [...]}`.
 package func notificationsJSON(_ notifications: [NumberedNotification]) -> [UInt8] {
-    objectJSON(reserving: notifications.reduce(64) { $0 + $1.notification.body.count + 1280 }) { json in
+    var bytes = 64
+    for notification in notifications { bytes += notification.notification.body.count + 1280 }
+    return objectJSON(reserving: bytes) { json in
         json.member("notifications", arrayOf: notifications) { json, notification in notification.write(to: &json) }
     }
 }

@@ -287,14 +287,16 @@ private func document(_ text: [UInt8]) throws(ConfigurationFailure) -> JSONNode 
 
 /// The text of a configuration file with a new hash for one user; the rest is unchanged.
 func replacingHash(of user: String, by hash: PasswordHash, in text: [UInt8]) throws(ConfigurationFailure) -> [UInt8] {
-    let root = try document(text)
-    guard
-        let entry = root["users"]?.elements?.last(where: {
-            $0["name"]?.value.string.map { Array($0.utf8) } == Array(user.utf8)
-        }),
-        let stored = entry["pass_hash"]
-    else { throw .unknownUser(user) }
+    // Names are compared by their bytes: names that look the same may differ.
+    func isOfUser(_ entry: JSONNode) -> Bool {
+        guard let name = entry["name"]?.value.string else { return false }
+        return name.utf8.elementsEqual(user.utf8)
+    }
+    let entry = try document(text)["users"]?.elements?.last(where: isOfUser)
+    guard let stored = entry?["pass_hash"] else { throw .unknownUser(user) }
     var json = JSONWriter()
     json.string(hash.text)
-    return text[..<stored.range.lowerBound] + json.bytes + text[stored.range.upperBound...]
+    var result = text
+    result.replaceSubrange(stored.range, with: json.bytes)
+    return result
 }

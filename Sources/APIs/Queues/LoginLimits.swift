@@ -13,7 +13,8 @@ package struct LoginAttempt: Equatable, Sendable {
 
     package init(name: String, address: String?, guess: [UInt8]? = nil) {
         self.name = name
-        network = address.flatMap { IPAddress($0) }.map { $0.bytes.count == 4 ? $0.bytes : Array($0.bytes.prefix(8)) }
+        let bytes = address.flatMap { IPAddress($0)?.bytes }
+        network = bytes.map { $0.count == 4 ? $0 : Array($0.prefix(8)) }
         self.guess = guess
     }
 

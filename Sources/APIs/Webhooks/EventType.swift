@@ -122,10 +122,7 @@ extension EventType {
     /// The JSON Schema (draft 2020-12) of what a receiver is sent.
     var schema: JSON {
         func text(_ description: String, format: String? = nil) -> JSON {
-            .object(
-                [JSON.Member("type", .string("string"))]
-                    + (format.map { [JSON.Member("format", .string($0))] } ?? [])
-                    + [JSON.Member("description", .string(description))])
+            EventProperty.schema(type: "string", format: format, description)
         }
         let data = JSON.object([
             JSON.Member("type", .string("object")), JSON.Member("properties", .object(properties.map(\.schema))),
@@ -157,12 +154,14 @@ extension EventType {
 
 extension EventProperty {
     fileprivate var schema: JSON.Member {
-        JSON.Member(
-            name,
-            .object(
-                [JSON.Member("type", .string(type))]
-                    + (format.map { [JSON.Member("format", .string($0))] } ?? [])
-                    + [JSON.Member("description", .string(description))]))
+        JSON.Member(name, Self.schema(type: type, format: format, description))
+    }
+
+    fileprivate static func schema(type: String, format: String?, _ description: String) -> JSON {
+        var members = [JSON.Member("type", .string(type))]
+        if let format { members.append(JSON.Member("format", .string(format))) }
+        members.append(JSON.Member("description", .string(description)))
+        return .object(members)
     }
 }
 

@@ -86,7 +86,7 @@ struct HeaderRules {
         let bytes = value.utf8
         guard let first = bytes.first, let last = bytes.last else { return "the value must not be empty" }
         if bytes.count > maximumValueBytes { return "the value must have at most \(maximumValueBytes) bytes" }
-        if bytes.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
+        if bytes.contains(where: \.isFieldControl) {
             return "the value must not contain control characters"
         }
         let blanks: [UInt8] = [0x20, 0x09]

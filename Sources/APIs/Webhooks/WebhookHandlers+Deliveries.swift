@@ -76,7 +76,8 @@ extension WebhookHandlers {
         let query = try LogQuery(request.target)
         let found = try await stored { () async throws(StoreFailure) in try await store.log(of: id, query) }
         guard let page = found else { throw Self.unknownWebhook }
-        let count = page.entries.reduce(64) { $0 + ($1.requestBody?.count ?? 0) + $1.outcome.loggedBytes + 1024 }
+        var count = 64
+        for entry in page.entries { count += (entry.requestBody?.count ?? 0) + entry.outcome.loggedBytes + 1024 }
         var response = Response.json(.ok, [])
         // RFC 8288. A search for failures may return no entries, and still link to where it continues.
         if let next = page.next, let link = HTTPField.Name("Link") {

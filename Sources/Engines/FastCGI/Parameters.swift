@@ -61,8 +61,10 @@ struct Parameters {
         guard target.first == UInt8(ascii: "/") || target == [UInt8(ascii: "*")] else {
             throw ParameterError(description: "REQUEST_URI is missing, or is not a path")
         }
-        let mount =
-            mountPoint.isEmpty ? [] : percentDecoded(mountPoint[...])?.split(separator: "/").map(String.init) ?? []
+        var mount: [String] = []
+        if !mountPoint.isEmpty, let path = percentDecoded(mountPoint[...]) {
+            mount = path.split(separator: "/").map(String.init)
+        }
         return Request(
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
             remoteAddress: remoteAddress.isEmpty ? nil : String(utf8: remoteAddress.span),

@@ -9,6 +9,15 @@ extension UInt8 {
         }
     }
 
+    /// Whether the byte is a control character that a field's value must not contain (section 5.5): any but the tab.
+    package var isFieldControl: Bool {
+        switch self {
+        case 0x09: false
+        case ..<0x20, 0x7f: true
+        default: false
+        }
+    }
+
     /// Whether the byte is a blank or a tab, which may surround values (section 5.6.3).
     package var isFieldBlank: Bool { self == 0x20 || self == 0x09 }
 }

@@ -150,7 +150,8 @@ package import Values
             var finished = takeFinished()
             let now = SystemClock.bootTimeMicroseconds()
             let until = finished.isEmpty ? min(end, watch.dueMicroseconds ?? end) : now
-            let isWoken = try handleEvents(milliseconds: Int((max(until - now, 0) + 999) / 1000))
+            let left = max(until - now, 0)
+            let isWoken = try handleEvents(milliseconds: Int((left + 999) / 1000))
             if watch.takeDue() { try act(CURL_SOCKET_TIMEOUT, 0) }
             finished += takeFinished()
             if !finished.isEmpty { try limitConnections() }

@@ -76,8 +76,7 @@ package struct Outgoing: Sendable {
             guard !["content-length", "transfer-encoding"].contains(name.lowercased()) else {
                 throw .unusable("the header field \(name) must not be set: it follows from the body")
             }
-            // RFC 9110, section 5.5.
-            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
+            guard !value.utf8.contains(where: \.isFieldControl) else {
                 throw .unusable("the header field \(name) has a control character in its value")
             }
         }

@@ -38,10 +38,10 @@ package struct ForwardCall: Equatable, Sendable {
         for field in fields.values(of: hopField) {
             for value in field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
                 let digits = value.withoutOuterBlanks
-                guard (1...9).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                    return nil
-                }
-                most = max(most, digits.reduce(0) { 10 * $0 + Int($1 - 0x30) })
+                guard digits.count <= 9, digits.allSatisfy({ (0x30...0x39).contains($0) }),
+                    let number = Int(String(decoding: digits, as: UTF8.self))
+                else { return nil }
+                most = max(most, number)
             }
         }
         return most

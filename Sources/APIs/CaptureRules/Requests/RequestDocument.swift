@@ -62,10 +62,11 @@ package struct RequestDocument: Sendable {
 
     private static func value(_ part: FormPart) -> JSON {
         guard let filename = part.filename else { return text(part.text.bytes) }
+        let mediaType = part.fields.mediaType?.name
         return .object([
-            .init("filename", .string(filename)),
-            .init("contentType", part.fields.mediaType.map { .string($0.name) } ?? .null),
-            .init("size", .number(String(part.content.count))),
+            JSON.Member("filename", .string(filename)),
+            JSON.Member("contentType", mediaType.map { JSON.string($0) } ?? .null),
+            JSON.Member("size", .number(String(part.content.count))),
         ])
     }
 

@@ -90,8 +90,7 @@ extension AnswerTemplate {
         do throws(InvalidPlaceholder) {
             let value = try TextTemplate(text)
             if !faults.isStored, let reason = value.unknownPlaceholder { faults.add(place, reason) }
-            // RFC 9110, section 5.5.
-            if text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
+            if text.utf8.contains(where: \.isFieldControl) {
                 faults.add(place, "the value must not contain control characters")
             }
             return value

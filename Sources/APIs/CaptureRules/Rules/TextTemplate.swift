@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import HTTP
 internal import JSON
 
 /// A text with placeholders. A brace that does not begin a placeholder is a brace: JSON needs no escapes.
@@ -135,7 +136,7 @@ struct TextTemplate: Sendable {
         case .plain: return value.bytes
         case .json where value.isJSON: return value.bytes
         case .json: return Array(valueJSON { json in json.string(utf8: value.bytes) }.dropFirst().dropLast())
-        case .header: return value.bytes.map { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f ? 0x20 : $0 }
+        case .header: return value.bytes.map { $0.isFieldControl ? 0x20 : $0 }
         }
     }
 }

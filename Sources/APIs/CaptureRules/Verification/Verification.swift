@@ -93,7 +93,7 @@ package struct Verification: Sendable {
     private func tokenVerdict(_ signature: PresentedSignature) -> Verdict {
         let (sent, secret) = (Array(signature.texts[0].utf8), Array(scheme.secret.utf8))
         if isEqualInConstantTime(sent, secret) { return verdict(nil, nil) }
-        let trimmed = { (text: [UInt8]) in Array(text[...].withoutOuterBlanks.filter { $0 != 0x0a && $0 != 0x0d }) }
+        func trimmed(_ text: [UInt8]) -> [UInt8] { text[...].withoutOuterBlanks.filter { $0 != 0x0a && $0 != 0x0d } }
         if isEqualInConstantTime(trimmed(sent), trimmed(secret)) {
             return verdict(.secret, "The token and the secret that is set here differ only in blanks or newlines.")
         }

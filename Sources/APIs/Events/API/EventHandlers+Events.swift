@@ -89,7 +89,9 @@ extension EventHandlers {
         guard let lines, current?.destination.number == found.destination.number else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
         // A short answer is made at once, a longer one in parts.
-        guard lines.reduce(0, { $0 + 512 + $1.outcome.loggedBytes }) <= 32 << 10 else {
+        var bytes = 512 * lines.count
+        for line in lines { bytes += line.outcome.loggedBytes }
+        guard bytes <= 32 << 10 else {
             guard context.mayBeLong else { throw EventError(.serviceUnavailable, Response.noRoomText) }
             let parts = JSONArrayParts(lines.map(\.id)) { [store] line, json async throws(StoreFailure) in
                 let one = DeliveryQuery(limit: 1, before: line + 1)

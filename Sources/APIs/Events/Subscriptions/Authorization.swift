@@ -1,4 +1,5 @@
 internal import Encodings
+internal import HTTP
 internal import JSON
 
 /// The member `auth` of a subscription, by which the target authenticates the sender.
@@ -31,7 +32,8 @@ enum Authorization {
         guard let type = auth["type"]?.string, ["basic", "header"].contains(type) else {
             return ("auth.type", "must be \"basic\" or \"header\"")
         }
-        for (kind, names) in [("basic", ["username", "password"]), ("header", ["type", "credentials"])] {
+        let kinds: [(String, [String])] = [("basic", ["username", "password"]), ("header", ["type", "credentials"])]
+        for (kind, names) in kinds {
             guard let details = auth[kind] else { continue }
             guard case .object = details else { return ("auth.\(kind)", "must be an object") }
             for name in names where details[name]?.string == nil {
@@ -39,7 +41,7 @@ enum Authorization {
             }
         }
         guard let value = header(auth) else { return nil }
-        if value.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
+        if value.utf8.contains(where: \.isFieldControl) {
             return ("auth.\(type)", "must not contain control characters")
         }
         if value.utf8.count > maximumBytes { return ("auth.\(type)", "must have at most \(maximumBytes) bytes") }

@@ -54,11 +54,18 @@ struct EventShape: Equatable, Sendable {
             // Inserted before the closing brace.
             let end = root.range.upperBound - 1
             let separator = members.isEmpty ? "" : ", "
-            return Array(body[..<end]) + Array("\(separator)\"extensions\": ".utf8) + extensions + Array(body[end...])
+            let name = "\(separator)\"extensions\": "
+            return replacing(end..<end, of: body, by: Array(name.utf8) + extensions)
         }
         if extensions == Subscription.noExtensions, case .object = own.value.value { return body }
         let overlay = try Self.overlay(own.value, body, by: extensions)
-        return Array(body[..<own.value.range.lowerBound]) + overlay + Array(body[own.value.range.upperBound...])
+        return replacing(own.value.range, of: body, by: overlay)
+    }
+
+    private func replacing(_ range: Range<Int>, of body: [UInt8], by bytes: [UInt8]) -> [UInt8] {
+        var result = body
+        result.replaceSubrange(range, with: bytes)
+        return result
     }
 
     private static func overlay(_ own: JSONNode, _ body: [UInt8], by extensions: [UInt8]) throws(Fault) -> [UInt8] {

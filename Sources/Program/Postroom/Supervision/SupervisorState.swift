@@ -31,16 +31,23 @@ struct SupervisorState: Equatable {
 
     var encoded: [UInt8] {
         func words(_ child: Child?) -> String { child.map { "\($0.processID):\($0.slot ?? -1)" } ?? "-" }
-        let lines = [
-            "postroom-supervisor 1", "lock \(lock)", "vitals \(vitals)", "nginx \(words(nginx))",
-            "worker \(words(worker))", "started \(started)", "migrates \(migrates ? 1 : 0)",
-            (["sockets"] + sockets.map(String.init)).joined(separator: " "),
-            (["responders"] + responders.map(words)).joined(separator: " "),
-            (["nginx-log"] + nginxLog.map(String.init)).joined(separator: " "),
-            (["leaving"] + leaving.map(String.init)).joined(separator: " "),
-            (["certificates"] + certificateTimes.map { $0.map(String.init) ?? "-" }).joined(separator: " "),
-        ]
-        return Array((lines.joined(separator: "\n") + "\n").utf8)
+        func line(_ name: String, _ words: [String]) -> String { "\(name) \(words.joined(separator: " "))\n" }
+        func line<Number: BinaryInteger>(_ name: String, _ numbers: [Number]) -> String {
+            line(name, numbers.map { "\($0)" })
+        }
+        var text = "postroom-supervisor 1\n"
+        text += line("lock", [lock])
+        text += line("vitals", [vitals])
+        text += line("nginx", [words(nginx)])
+        text += line("worker", [words(worker)])
+        text += line("started", [started])
+        text += line("migrates", [migrates ? 1 : 0])
+        text += line("sockets", sockets)
+        text += line("responders", responders.map(words))
+        text += line("nginx-log", nginxLog)
+        text += line("leaving", leaving)
+        text += line("certificates", certificateTimes.map { time in time.map { "\($0)" } ?? "-" })
+        return Array(text.utf8)
     }
 
     /// Reads a state in the form of `encoded`; `nil` if the bytes do not have that form.

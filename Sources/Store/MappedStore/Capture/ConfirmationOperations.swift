@@ -65,11 +65,12 @@ extension MappedCapture: ConfirmationStore {
         let known = try tables.confirmations.readable(at: key, in: transaction)
         if let known, known.state != .failed { return true }
         let all = try confirmations(of: endpoint, in: transaction)
-        guard all.count(where: { $0.state == .pending }) < ConfirmationLimits.pendingPerEndpoint,
+        let ended = all.filter { $0.state != .pending }
+        guard all.count - ended.count < ConfirmationLimits.pendingPerEndpoint,
             try tables.dueConfirmations.count(in: transaction) < ConfirmationLimits.pending
         else { return false }
         if known == nil, all.count >= ConfirmationLimits.perEndpoint,
-            let oldest = all.filter({ $0.state != .pending }).min(by: { $0.at < $1.at })
+            let oldest = ended.min(by: { $0.at < $1.at })
         {
             try tables.confirmations.remove(ConfirmationKey(endpoint, oldest.id), in: &transaction)
         }

@@ -46,7 +46,9 @@ func isIntact(_ span: RawSpan) -> Bool { isIntact(copy(span)) }
 
 func isIntact(_ bytes: [UInt8]) -> Bool {
     guard bytes.count >= 4 else { return false }
-    return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
+    var stored: UInt32 = 0
+    for byte in bytes.suffix(4) { stored = stored << 8 | UInt32(byte) }
+    return checksum(of: bytes.dropLast(4)) == stored
 }
 
 /// Reads keys and records. Every read is checked: a record may come from a damaged file.

@@ -121,8 +121,9 @@ extension MappedMatching: MatchingStore {
         var wanted: [(match: EventMatches, disabled: [UInt64])] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in
-            let count = wanted.reduce(0) {
-                $0 + $1.match.subscriptions.count + $1.disabled.count + $1.match.deferred.count
+            var count = 0
+            for (match, disabled) in wanted {
+                count += match.subscriptions.count + disabled.count + match.deferred.count
             }
             // Events that were accepted have room to be matched: half of the reserve for deliveries. The other half is left
             // for the results of attempts.

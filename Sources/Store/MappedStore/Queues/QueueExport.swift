@@ -104,7 +104,8 @@ extension MappedQueues {
             return true
         }
         // A client that has not read up to the first remaining message has lost messages.
-        return QueueLog(current: last, first: first ?? last + 1, lost: (first ?? last + 1) - 1)
+        let start = first ?? (last + 1)
+        return QueueLog(current: last, first: start, lost: start - 1)
     }
 }
 

@@ -207,7 +207,9 @@ extension MappedQueues: QueueStore {
             bytes += record.byteCount
             return bytes <= ReadOutcome.shortBytes
         }
-        guard bytes <= ReadOutcome.shortBytes else { return how.mayBeLong ? .long(range, current: current) : .tooLong }
+        guard bytes <= ReadOutcome.shortBytes else {
+            return how.mayBeLong ? ReadOutcome.long(range, current: current) : ReadOutcome.tooLong
+        }
         let messages = try messages(
             of: range.queue, after: range.after, to: range.last + 1, limit: .max, in: transaction)
         return .messages(messages, current: current)

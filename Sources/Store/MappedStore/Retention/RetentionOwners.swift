@@ -15,7 +15,10 @@ extension MappedRetention {
         var bytes: [UUID: Double] = [:]
         for kind in kinds {
             let sample = try sample(kind, in: transaction)
-            for (owner, size) in sample.sizes { bytes[owner, default: 0] += Double(size) * sample.weight }
+            for (owner, size) in sample.sizes {
+                let share = Double(size) * sample.weight
+                bytes[owner, default: 0] += share
+            }
         }
         let most = bytes.values.max() ?? 0
         return Set(bytes.filter { $0.value * 2 >= most }.keys)
