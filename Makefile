@@ -19,7 +19,7 @@ run: build
 
 build:
 	@scripts/install-packages build
-	$(swift) build -c release --product postroom --static-swift-stdlib
+	$(swift) build -c release --product postroom --static-swift-stdlib -Xswiftc -gline-tables-only
 
 test: build
 	@scripts/install-packages run test bench

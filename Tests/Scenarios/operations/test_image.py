@@ -60,7 +60,7 @@ def test_the_dockerfile_builds_an_image_that_serves_as_its_user(tmp_path):
             else:
                 stage.carry_out(name, text, stages)
         with open(build + "/swift-arguments") as arguments:
-            assert arguments.read() == "build -c release --product postroom --static-swift-stdlib\n"
+            assert arguments.read() == "build -c release --product postroom --static-swift-stdlib -Xswiftc -gline-tables-only\n"
         # Debian 12, for which the packages are.
         assert "bookworm" in images["SWIFT_IMAGE"] and "bookworm" in images["BASE_IMAGE"]
         serve(stage, str(tmp_path))
