@@ -133,14 +133,20 @@ let package = Package(
                 "LMDB", "Linux", "Queues", "Storage", "Values", "Webhooks", system,
             ], exclude: ["README.md"]),
 
+        // Does not depend on a storage engine: Postroom chooses it.
+        module(
+            .program, "Service",
+            [
+                "Capture", "Cryptography", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI", "HTTP",
+                "JSON", "Kafka", "Linux", "Lookups", "PostgreSQL", "Queues", "SQLite", "StandardWebhooks", "Storage",
+                "Values", "Webhooks", httpTypes, logging, system,
+            ]),
         .executableTarget(
             name: "Postroom",
             dependencies: [
                 "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events",
-                "FastCGI", "HTTP", "JSON", "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues",
-                "SQLite",
-                "StandardWebhooks", "Storage", "Values", "Webhooks", httpTypes, logging, system,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "FastCGI", "HTTP", "JSON", "Linux", "Lookups", "MappedStore", "Queues", "Service", "Storage", "Values",
+                logging, system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Program/Postroom", swiftSettings: settings),
 
@@ -220,7 +226,7 @@ let package = Package(
                 "Webhooks", "Values", system,
             ]),
         tests(
-            of: "Postroom",
+            of: "Service",
             [
                 "Capture", "Delivery", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks",
                 "TestSupport",
@@ -232,7 +238,7 @@ let package = Package(
             dependencies: [
                 "Capture", "CaptureRules", "CloudEvents", "Delivery", "Encodings", "Events", "FastCGI", "HTTP", "JSON",
                 "JSONPath",
-                "Linux", "MappedStore", "Postroom", "Queues", "Values", "Webhooks", httpTypes, system,
+                "Linux", "MappedStore", "Queues", "Service", "Values", "Webhooks", httpTypes, system,
             ],
             path: "Fuzz", exclude: ["Seeds", "Support/Entry.swift"], swiftSettings: settings),
     ],

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Linux
-internal import SystemPackage
+internal import Service
 
 @main
 struct Postroom: ParsableCommand {
@@ -29,9 +29,9 @@ struct Postroom: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
-        } catch let refusal as Refusal where refusal.status != ExitCode.failure {
+        } catch let refusal as Refusal where refusal.status != Refusal.failure {
             for line in refusal.lines { complain("Error: \(line)") }
-            exit(withError: refusal.status)
+            exit(withError: ExitCode(refusal.status))
         } catch {
             // A message may repeat an argument, which may be a URL with a password.
             let message = fullMessage(for: error)
@@ -54,60 +54,4 @@ protocol AsyncCommand: ParsableCommand {
 
 extension AsyncCommand {
     func run() throws { try LoopExecutor.complete { try await run() } }
-}
-
-/// An error that ends the command: one line or more for standard error, and the exit status.
-struct Refusal: Error, CustomStringConvertible {
-    let lines: [String]
-    let status: ExitCode
-
-    /// The exit status for wrong settings (sysexits.h, EX_CONFIG): starting again does not help.
-    static let wrongSettings = ExitCode(78)
-
-    var description: String { lines.joined(separator: "\n") }
-
-    init(_ description: String, status: ExitCode = .failure) {
-        lines = [description]
-        self.status = status
-    }
-
-    init(_ errors: SettingErrors) {
-        lines = errors.faults.map(\.description)
-        status = Self.wrongSettings
-    }
-}
-
-extension Settings {
-    /// The settings in force.
-    /// - Throws: a refusal with one line for each fault of the settings.
-    static func inForce() throws(Refusal) -> Settings {
-        do throws(SettingErrors) {
-            return try Settings(environment: Machine.environment())
-        } catch {
-            throw Refusal(error)
-        }
-    }
-
-    func makeDataDirectory() throws(Refusal) {
-        do throws(Errno) {
-            try Files.makeDirectory(dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
-        } catch {
-            throw Refusal("DATA_DIR: cannot create \(dataDirectory): \(error)")
-        }
-    }
-}
-
-struct ShowSettings: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "settings", abstract: "Print all settings, with the values in force.",
-        discussion: """
-            Each line sets a variable, as a shell or systemd's EnvironmentFile reads it. Secrets are not printed: a comment \
-            says that they are set. Warnings are on standard error.
-            """)
-
-    func run() throws {
-        let settings = try Settings.inForce()
-        for warning in settings.warnings(Machine.environment()) { complain("Warning: \(warning)") }
-        for variable in Settings.variables { print(variable.line(settings)) }
-    }
 }

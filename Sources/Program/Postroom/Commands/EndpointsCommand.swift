@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CaptureRules
 internal import Encodings
 internal import Linux
+internal import Service
 internal import SystemPackage
 
 struct EndpointsCommand: ParsableCommand {

@@ -4,8 +4,8 @@ internal import Events
 internal import HTTP
 internal import JSON
 internal import Linux
+internal import Service
 internal import Storage
-internal import SystemPackage
 internal import Values
 
 struct EventsCommand: ParsableCommand {
@@ -161,11 +161,6 @@ extension EventsCommand {
             if unfinished > 0 { complain("kept \(unfinished) events that are still to be matched or delivered") }
         }
     }
-}
-
-/// Writes a line to standard error.
-func complain(_ text: String) {
-    _ = try? FileDescriptor.standardError.writeAll(Array("\(text)\n".utf8))
 }
 
 /// A text of another service as a part of a line: blanks replace control characters, and it is cut after 200 characters.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Service
 internal import SystemPackage
 
 struct Health: ParsableCommand {
@@ -13,13 +14,5 @@ struct Health: ParsableCommand {
             throw Refusal("the service does not answer, or cannot commit")
         }
         print("ok")
-    }
-}
-
-enum HealthCheck {
-    /// Asks `/healthz` through nginx on its local socket.
-    static func passes(_ socket: FilePath, _ mountPoint: String) -> Bool {
-        let response = try? LocalResponse.get("\(mountPoint)/healthz", at: socket, timeoutSeconds: 5)
-        return response?.status == 200
     }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import Queues
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values

@@ -6,6 +6,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values
@@ -49,7 +50,7 @@ struct Respond: AsyncCommand {
         do {
             // Reading a file that was truncated after the service had started would crash this process. So another process
             // probes it first.
-            if mayRefuse, StoreOnDisk.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
+            if mayRefuse, settings.storeOnDisk.fault != nil { try StoreReading.probe(settings) }
             store = try serviceStore.open()
         } catch let error as Refusal {
             guard mayRefuse else { throw error }
@@ -102,7 +103,7 @@ struct Respond: AsyncCommand {
         let loop = try ResponderLoop(
             listener: socket,
             service: UnavailableService(
-                reason: "\(refusal)", sources: [try StoreReturn(settings.dataDirectory)]),
+                reason: "\(refusal)", sources: [try StoreReturn(settings.storeOnDisk)]),
             bodyLimit: 0, heartbeat: heartbeat, logger: logger)
         try ResponderLoop.run(loop, shutdownSeconds: settings.shutdownSeconds)
     }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import Logging
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values
@@ -52,8 +53,8 @@ struct Serve: AsyncCommand {
         let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
         func supervisor(_ lock: FileLock, _ sockets: [FileDescriptor]) throws(Errno) -> Supervisor {
             try Supervisor(
-                settings: settings, files: files, workerUser: worker, program: program, lock: lock, sockets: sockets,
-                runsNginx: nginx, state: state, logger: logger)
+                settings: settings, storeOnDisk: settings.storeOnDisk, files: files, workerUser: worker,
+                program: program, lock: lock, sockets: sockets, runsNginx: nginx, state: state, logger: logger)
         }
         if let state {
             let lock = FileLock(holding: FileDescriptor(rawValue: state.lock))
@@ -77,7 +78,7 @@ struct Serve: AsyncCommand {
         if nginx { try checkAddresses(settings) }
         let room = StartingRoom(settings)
         room.release()
-        try EarlierCrash(settings).check(logger)
+        try EarlierCrash(settings, settings.storeOnDisk).check(logger)
         try StoreReading.probe(settings)
         try await prepareStore(settings, logger)
 
@@ -95,7 +96,8 @@ struct Serve: AsyncCommand {
             logger.info(
                 "serving",
                 metadata: [
-                    "version": "\(postroomVersion)", "layout": .stringConvertible(Int(StoreOnDisk.layoutVersion)),
+                    "version": "\(postroomVersion)",
+                    "layout": .stringConvertible(Int(settings.storeOnDisk.layoutVersion)),
                     "address": "\(nginx ? address(settings) : settings.runDirectory.string)",
                     "operations": "\(operationsAddress(settings))", "data": "\(settings.dataDirectory)",
                 ])

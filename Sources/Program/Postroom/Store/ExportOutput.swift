@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Linux
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values

@@ -2,16 +2,13 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import MappedStore
+internal import Service
 internal import SystemPackage
 
 /// Checks whether this program could take over a running service. A supervisor runs this command of the installed program
 /// before it gives its place to that program.
 struct Preflight: ParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
-
-    /// The exit status if the program could take over, but the store must be migrated first, while no other process has it
-    /// open.
-    static let migrates: Int32 = 10
 
     func run() throws {
         let settings = try Settings.inForce()
@@ -24,6 +21,6 @@ struct Preflight: ParsableCommand {
         } catch {
             throw Refusal("cannot open the store: \(error)")
         }
-        if let layout, layout < MappedStore.schemaVersion { throw ExitCode(Self.migrates) }
+        if let layout, layout < MappedStore.schemaVersion { throw ExitCode(Supervisor.migratesStatus) }
     }
 }

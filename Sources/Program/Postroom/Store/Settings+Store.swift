@@ -1,16 +1,19 @@
 internal import Linux
 internal import MappedStore
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The choice of the storage engine. Besides this file, only `ServiceStore`, `Preflight` and the commands for the store's
-/// file name the engine.
+/// The choice of the storage engine. Only the files in this folder name the engine; the module `Service` does not depend on it.
 extension Settings {
     var storeOptions: MappedStore.Options {
         MappedStore.Options(
             maximumBytes: maximumStoreBytes, isDurable: durability == .disk, journalBytes: journalBytes)
     }
+
+    /// The store in DATA_DIR, for what can be found out without opening it.
+    var storeOnDisk: any StoreOnDisk { MappedStoreOnDisk(directory: dataDirectory) }
 
     /// Opens the store for this process. While it is open, `compact` and `import` are refused: they need it exclusively.
     func openStore() throws(Refusal) -> any StorageEngine {
@@ -53,7 +56,7 @@ extension Settings {
 
     /// Writes everything to the store's file, and notes in it that it was closed.
     func closeStore() async throws {
-        if StoreOnDisk.fault(in: dataDirectory) != nil { try StoreReading.probe(self) }
+        if storeOnDisk.fault != nil { try StoreReading.probe(self) }
         var options = storeOptions
         options.access = .exclusive
         // If another process has the store open, it stays linked to its journal.
@@ -62,37 +65,5 @@ extension Settings {
             store.rollBack()
             try store.checkpoint()
         }
-    }
-}
-
-/// What a process can find out about the store in a directory without opening it.
-enum StoreOnDisk {
-    /// The version of the layout that this program writes.
-    static var layoutVersion: UInt64 { MappedStore.schemaVersion }
-
-    static func path(in directory: FilePath) -> FilePath { MappedStore.file(in: directory) }
-
-    /// A sentence that says what is wrong with the file; `nil` if no fault is found, or there is no file.
-    static func fault(in directory: FilePath) -> String? { StoreFile.fault(in: directory) }
-
-    /// A process that holds a lock of the store.
-    struct LockHolder {
-        let processID: Int32
-        /// The lock in words.
-        let lock: String
-        /// Whether all requests that write wait for it.
-        let keepsFromWriting: Bool
-    }
-
-    static func lockHolders(in directory: FilePath) -> [LockHolder] {
-        MappedStore.lockHolders(in: directory).map {
-            LockHolder(processID: $0.processID, lock: $0.lock.rawValue, keepsFromWriting: $0.lock == .write)
-        }
-    }
-
-    /// The process whose reading keeps the most pages of the store from being used again, and their bytes; `nil` if none
-    /// keeps many.
-    static func oldReader(in directory: FilePath) -> (processID: Int32, bytes: Int)? {
-        MappedStore.oldReader(in: directory).map { ($0.processID, $0.bytes) }
     }
 }

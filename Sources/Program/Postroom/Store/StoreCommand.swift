@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import MappedStore
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values
@@ -135,7 +136,7 @@ extension StoreCommand {
         /// Exports the store, leaving out damaged records. If pages of it are damaged, exports a copy of what can be read.
         private func exportReadable() async throws {
             let settings = try Settings.inForce()
-            if case .exited(let status) = try StoreReading.run(["check", "--quiet"], settings),
+            if case .exited(let status) = try StoreProcess.run(["check", "--quiet"], settings),
                 status < Check.unreadableStatus
             {
                 var options = reading

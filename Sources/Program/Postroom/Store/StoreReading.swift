@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import MappedStore
+internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values
@@ -23,32 +24,13 @@ enum StoreReading {
             return false
         }
         let settings = try Settings.inForce()
-        switch try run(arguments, settings) {
+        switch try StoreProcess.run(arguments, settings) {
         case .exited(0): return true
         case .exited(let status): throw ExitCode(status)
-        case .killed(let signal) where isCrash(signal): throw Refusal(sentence(signal, settings))
+        case .killed(let signal) where Signal.crashes.contains(signal): throw Refusal(sentence(signal, settings))
         case .killed(let signal): throw ExitCode(128 + signal)
         }
     }
-
-    static func run(
-        _ arguments: [String], _ settings: Settings, output: FileDescriptor? = nil
-    ) throws -> ChildProcess.Ending {
-        try start(arguments, settings, output: output).waitForEnding()
-    }
-
-    static func start(
-        _ arguments: [String], _ settings: Settings, output: FileDescriptor? = nil
-    ) throws -> ChildProcess {
-        guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
-        return try ChildProcess(
-            program, ["store"] + arguments + ["--parent", "\(Machine.processID)"],
-            environment: settings.childEnvironment,
-            output: output)
-    }
-
-    /// Whether a process that the signal has ended has crashed. Reading a damaged store can cause that.
-    static func isCrash(_ signal: Int32) -> Bool { Signal.crashes.contains(signal) }
 
     static func sentence(_ signal: Int32, _ settings: Settings) -> String {
         let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Pages of the file are damaged."
@@ -66,10 +48,10 @@ enum StoreReading {
         }
         // A file that is too short may be sound all the same, because its last pages may be free: check the whole store.
         let isShort = StoreFile.fault(in: settings.dataDirectory) != nil
-        let ending = try run(isShort ? ["check", "--quiet"] : ["probe"], settings)
+        let ending = try StoreProcess.run(isShort ? ["check", "--quiet"] : ["probe"], settings)
         switch ending {
         case .exited(let status) where status < StoreCommand.Check.unreadableStatus: return
-        case .killed(let signal) where isCrash(signal): throw Refusal(sentence(signal, settings))
+        case .killed(let signal) where Signal.crashes.contains(signal): throw Refusal(sentence(signal, settings))
         case .exited, .killed:
             let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Its check \(ending)."
             throw Refusal(
@@ -127,7 +109,7 @@ enum StoreReading {
         if isCareful { arguments.append("--careful") }
         let child: ChildProcess
         do {
-            child = try start(arguments, settings, output: pipe.writeEnd)
+            child = try StoreProcess.start(arguments, settings, output: pipe.writeEnd)
             try pipe.writeEnd.close()
         } catch {
             try? pipe.writeEnd.close()
@@ -198,7 +180,7 @@ extension StoreCommand {
             let store = MappedStore.file(in: directory)
             guard Files.exists(store) else { throw Refusal("there is no store at \(store)") }
             if let fault = StoreFile.fault(in: directory) { print(fault) }
-            if case .exited(0) = try StoreReading.run(["check"], settings) {
+            if case .exited(0) = try StoreProcess.run(["check"], settings) {
                 return print("There is nothing to repair.")
             }
             let lock = try MappedStore.lock(directory)

@@ -1,2 +1,0 @@
-/// The version of Postroom.
-let postroomVersion = "0.1.0"

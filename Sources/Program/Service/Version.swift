@@ -1,0 +1,2 @@
+/// The version of Postroom.
+package let postroomVersion = "0.1.0"
