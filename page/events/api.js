@@ -24,6 +24,15 @@ export const events = {
   },
   /** A subscription as text, as its numbers are to stay as they were written. */
   get: (id, signal) => call("GET", one(id), undefined, signal),
+  /** The name of a subscription; `null` if it does not exist or is another user's. */
+  async name(id, signal) {
+    try {
+      return JSON.parse(await events.get(id, signal)).name;
+    } catch (error) {
+      if (error.status === 403) return null;
+      throw error;
+    }
+  },
   create: async (body) => JSON.parse(await call("POST", "eventmatch", body)),
   change: (id, body) => call("PUT", one(id), body),
   remove: (id) => call("DELETE", one(id)),

@@ -4,7 +4,7 @@ import { button, el, visible } from "../common/dom.js";
 import { members, pretty } from "../common/json.js";
 import { Poller } from "../common/poller.js";
 import { events } from "./api.js";
-import { attemptDetails, attemptFacts, badge, link, outcome, refused, when } from "./parts.js";
+import { attemptDetails, attemptFacts, badge, link, nameOf, outcome, refused, when } from "./parts.js";
 import { tryEvent } from "./tester.js";
 import { text } from "./text.js";
 
@@ -29,6 +29,8 @@ export function eventHistory(id, goneText, go = null) {
   const fault = el("div", {});
   const content = el("div", {});
   const list = el("div", {});
+  // The names of subscriptions, by id.
+  const names = new Map();
   let last = null;
   const poll = new Poller(load, interval, (error) => refused(error, poll, fault, goneText));
 
@@ -37,10 +39,19 @@ export function eventHistory(id, goneText, go = null) {
     fault.replaceChildren();
     if (answer === last) return;
     const history = JSON.parse(answer);
+    const unknown = history.deliveries.map((delivery) => delivery.eventmatch).filter((id) => !names.has(id));
+    await Promise.all(unknown.map(async (id) => names.set(id, await events.name(id, signal))));
     facts.replaceChildren(text.received, " ", when(history.received), "; ", history.state === "waiting" ? text.matching.waiting : text.matching.matched(history.matched));
     if (last === null && go) showContent(contentOf(answer), history.event === null);
     last = answer;
     showDeliveries(history.deliveries);
+  }
+
+  /** The subscription of a delivery, by its name if that is known. */
+  function headOf({ eventmatch: id, state }) {
+    const name = names.get(id);
+    const kind = state === "delivered" ? "good" : ["failed", "withheld"].includes(state) ? "bad" : "plain";
+    return el("h3", {}, link(`/${id}`, name === null ? id : nameOf({ name })), " ", badge(kind, text.states[state] ?? state), name !== null && [" ", el("span", { class: "about" }, id)]);
   }
 
   function showContent({ event, isWhole }, isHidden) {
@@ -66,7 +77,7 @@ export function eventHistory(id, goneText, go = null) {
     const focused = document.activeElement?.closest?.("details")?.dataset.line;
     list.replaceChildren(...(deliveries.length === 0 ? [el("p", { class: "about" }, text.noneToYou)] : deliveries.map((delivery) => el(
       "section", { class: "card" },
-      el("h3", {}, link(`/${delivery.eventmatch}`, delivery.eventmatch), " ", badge(delivery.state === "delivered" ? "good" : ["failed", "withheld"].includes(delivery.state) ? "bad" : "plain", text.states[delivery.state] ?? delivery.state)),
+      headOf(delivery),
       el("ol", { class: "timeline" }, delivery.attempts.map((line) => el(
         "li", { class: line.error_kind === null ? "good" : "bad" },
         el("details", { "data-line": String(line.id), open: open.has(String(line.id)) }, el("summary", {}, outcome(line), " ", attemptFacts(line)), el("div", { class: "inside" }, attemptDetails(line))),

@@ -271,6 +271,21 @@ def test_an_event_is_shown_as_it_came(service, open_page, subscribe, receive):
     tab.wait("document.querySelector('[role=alert]')?.textContent.includes('not a UUID')")
 
 
+def test_a_delivery_of_a_subscription_that_is_unknown_has_its_id(service, open_page, subscribe, receive):
+    made = subscribe(receive({"/hook": {"status": 200}}).url("/hook"), "$.unknown")
+    sent = send(service, {"unknown": 1})
+    tab = opened(open_page, service, "/try")
+    tab.run("""
+        const send = fetch;
+        window.fetch = (url, options) =>
+            String(url).includes("/eventmatch/") ? Promise.resolve(new Response('{"message": "Forbidden"}', {status: 403})) : send(url, options);
+        location.hash = "/events/event/" + arguments[0];
+        """, sent)
+    tab.wait("document.querySelector('.card h3')?.textContent === '%s delivered'" % made["uuid"])
+    tab.find(".card h3 a").click()
+    tab.wait("location.hash === '#/events/%s'" % made["uuid"])
+
+
 @pytest.mark.parametrize("status, message, told", [
     (401, "A login is needed.", "You are not logged in"), (403, "The request has no authenticated user.", "a client certificate, or a login at the server in front"),
 ])  # fmt: skip
@@ -284,7 +299,7 @@ def test_who_is_not_known_is_told_what_to_do(service, open_page, status, message
 
 def test_an_event_is_published_and_its_deliveries_are_shown(service, subscribe, open_page, receiver):
     target = receiver.url("/published")
-    made = subscribe(target, '$[?$.type == "order.paid"]')
+    made = subscribe(target, '$[?$.type == "order.paid"]', name="paid \u202eorders")
     tab = open_page(service, "/inspect#/events")
     tab.wait("document.querySelector('.events .is-live')")
     click(tab, "Publish an event")
@@ -296,7 +311,9 @@ def test_an_event_is_published_and_its_deliveries_are_shown(service, subscribe, 
     assert json.loads(arrival["body"])["id"] == given["id"]
     tab.wait("document.querySelector('.timeline li.good')")
     assert "matched 1 enabled subscription" in tab.text("section[aria-label]")
-    assert made["uuid"] in tab.text("section[aria-label]")
+    tab.wait("document.querySelector('.card h3 a')?.textContent === 'paid U+202Eorders'")
+    assert tab.text(".card h3") == "paid U+202Eorders delivered " + made["uuid"]
+    assert tab.run("return document.querySelector('.card h3 a').hash") == "#/events/" + made["uuid"]
     look(tab, "events-publish")
     uuid = tab.text("#published a")
     assert service.api("GET", "/events/" + uuid).json()["event"] == {**given, "data": {"order": 17, "total": 120.5}}
