@@ -73,11 +73,11 @@ export const text = {
   no: "no",
   statistic: {
     pending: "Pending", delivered: "Delivered", failed_attempts: "Failed attempts", given_up: "Given up",
-    consecutive_failures: "Failures in a row", circuit: "Deliveries",
+    consecutive_failures: "Failures in a row", circuit: "Paused after failures",
   },
-  circuit: { closed: "made", open: "paused after failures", half_open: "one attempt will decide" },
+  circuit: { closed: "no", open: "yes", half_open: "one attempt will decide" },
   failingSince: (time) => `since ${time}`,
-  probeAt: (time) => `next try ${time}`,
+  probeAt: (time) => `next attempt ${time}`,
   noWebhook: "The webhook was deleted.",
   // Charts
   charts: "Charts",

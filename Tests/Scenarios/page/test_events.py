@@ -200,6 +200,7 @@ def test_the_list_shows_what_became_of_each(service, open_page, subscribe, recei
     tab.wait("[...document.querySelectorAll('.last')].every(one => !one.textContent.includes('…'))")
     tab.wait("document.querySelector('[data-id=\"%s\"] .last').textContent.includes('410')" % bad["uuid"])
     assert "Legacy" in tab.text('[data-id="%s"]' % bad["uuid"]) and "U+202E" in tab.text('[data-id="%s"] .trouble' % bad["uuid"])
+    assert "default dialect" in tab.text('[data-id="%s"]' % idle["uuid"])
     assert "200" in tab.text('[data-id="%s"] .last' % good["uuid"]) and "none in the log" in tab.text('[data-id="%s"] .last' % idle["uuid"])
     look(tab, "events-list")
     click(tab, "fails")

@@ -159,6 +159,7 @@ def test_attempts_of_a_delivery_are_one_item_and_show_request_and_response(hub, 
     assert tab.run("return document.querySelectorAll('main img, main script').length") == 0
     assert "status: " in tab.text(".facts-list") and "hidden-value" not in tab.run("return document.documentElement.outerHTML")
     # The figures are those of the API.
+    assert tab.text(".figures dl > :last-child") == "Paused after failuresno"
     tab.wait("[...document.querySelectorAll('.figures dd')].slice(0, 4).map(one => one.textContent).join() === '0,1,1,0'")
     tab.wait("document.querySelector('figure > svg')?.getAttribute('aria-label').startsWith('Attempts over time: 1 succeeded, 1 failed')")
     # A refresh keeps what is chosen, and the focus.
