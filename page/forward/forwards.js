@@ -11,6 +11,8 @@ import { text } from "./text.js";
 
 const seconds = 2;
 const pageSize = 100;
+// Where a state is searched.
+const searchSize = 500;
 const kinds = { pending: "plain", delivered: "good", failed: "bad" };
 
 /**
@@ -26,7 +28,7 @@ export function forwards(id, rowOf, changed) {
   const list = el("div", { class: "forwards" });
   const choice = el("select", { onchange: () => show() }, Object.entries(text.filters).map(([value, label]) => el("option", { value }, label)));
   const older = button(text.older, () => {
-    wanted += pageSize;
+    wanted = found.length + (choice.value === "" ? pageSize : searchSize);
     poller.now();
   }, { hidden: true });
   const poller = new Poller(load, seconds, (failure) => {
@@ -50,11 +52,14 @@ export function forwards(id, rowOf, changed) {
   }
 
   function show() {
+    if (!settings) return;
     const stop = (url) => el("li", {}, el("code", {}, visible(url)), el("button", { type: "button", "data-stop": url, "aria-label": `${text.stop}: ${url}` }, text.stop));
     morphChildren(standing, settings.forwards.length === 0 ? [] : [el("h3", {}, text.standing), el("ul", { class: "plain-list" }, settings.forwards.map(stop))]);
     const fitting = found.filter((one) => choice.value === "" || one.state === choice.value);
     const heads = [text.request, text.address, text.state, text.result, text.attempts, text.time, text.again];
-    morphChildren(list, fitting.length === 0 ? [el("p", { class: "empty" }, text.none)] : [wideTable(text.forwards, heads, fitting.map(rowFor))]);
+    older.textContent = choice.value === "" ? text.older : text.olderNotSearched;
+    const none = older.hidden ? text.none : text.noneSearched(found.length);
+    morphChildren(list, fitting.length === 0 ? [el("p", { class: "empty" }, none)] : [wideTable(text.forwards, heads, fitting.map(rowFor))]);
   }
 
   function rowFor(one) {

@@ -1,5 +1,7 @@
 """Requests that are forwarded from the page."""
 
+import json
+
 import pytest
 from harness import Service
 from inspecting import choose, look_at, page_of, wait_for_rows
@@ -234,6 +236,35 @@ def test_the_forwards_of_an_endpoint_are_listed_stopped_and_made_again(service, 
     tab.wait("[...%s.querySelectorAll('tbody tr')].filter(row => row.textContent.includes('delivered')).length === 2" % DIALOG)
     tab.run("const choice = %s.querySelector('select'); choice.value = 'pending'; choice.dispatchEvent(new Event('change'))" % DIALOG)
     assert "None." in tab.text("dialog .forwards")
+
+
+def test_the_list_of_forwards_says_that_older_ones_are_not_searched_yet(service, open_page, receiver):
+    receiver.rule("/first", status=503)
+    endpoint = service.create()
+    for _ in range(10):
+        service.hook(endpoint, "x")
+
+    def forward(notifications, paths):
+        body = {"notifications": notifications, "urls": [receiver.url(path) for path in paths]}
+        assert service.call("POST", "/manage/endpoint/%s/forwards" % endpoint, json.dumps(body)).status == 202
+
+    forward([1], ["/first"])
+    forward(list(range(1, 11)), ["/after/%d" % number for number in range(10)])
+    tab = page_of(open_page, service, endpoint)
+    tab.run("document.getElementById('forwards').click()")
+    tab.wait(DIALOG + "?.querySelectorAll('tbody tr').length === 100")
+    tab.wait(DIALOG + ".querySelector('[role=status]').textContent.startsWith('0 waiting.')")
+    more = "[...%s.querySelectorAll('button')].find(one => one.textContent.includes('lder ones'))" % DIALOG
+    assert tab.run("return %s.textContent" % more) == "Load older ones"
+    choose_state = "const choice = %s.querySelector('select'); choice.value = arguments[0]; choice.dispatchEvent(new Event('change'))" % DIALOG
+    tab.run(choose_state, "failed")
+    assert tab.text("dialog .empty") == "None of the newest 100. Older ones are not searched yet."
+    assert tab.run("return %s.textContent" % more) == "Search older ones too: load them" and tab.axe() == []
+    tab.run("%s.click()" % more)
+    tab.wait("[...%s.querySelectorAll('tbody th')].map(one => one.textContent.trim()).join() === '#1 POST /'" % DIALOG)
+    assert tab.run("return %s.hidden" % more)
+    tab.run(choose_state, "pending")
+    assert tab.text("dialog .empty") == "None."
 
 
 def test_without_forwarding_the_list_of_forwards_explains_it(shared, open_page, endpoint):
