@@ -1,21 +1,25 @@
 // Follows an endpoint: by requests that wait at the service until there is something new after the last id seen. Nothing is
-// consumed. Ids are consecutive, so a missing id is a gap.
+// consumed. Ids are consecutive, so a missing id is a gap. Also loads what a list has left out.
 
 import { Failure, endpoint } from "../common/api.js";
+import { makeRow } from "./row.js";
 
 const waitSeconds = 30;
 const pauses = [1, 2, 5, 10];
 const settleMilliseconds = 300;
 const settingsInterval = 5000;
 const hiddenLimit = 5 * 60000;
-export const pageSize = 200;
+const pageSize = 200;
+// The most older requests that are loaded at a time, rounded up to a page.
+const olderLimit = 2000;
+const gapLimit = 1000;
 // The most notifications per look. If a look returns that many, the page is behind: it goes on with the newest, less often, and
 // shows a gap that can be loaded.
 const lookLimit = 100;
 const shortestPause = 100;
 const longestPause = 1000;
 /** Above every id. */
-export const newest = "18446744073709551615";
+const newest = "18446744073709551615";
 
 /**
  * A feed calls `onRows(notifications, {isFirst, hasSkipped})`, `onRefused(rows)`, `onSettings(settings)` and
@@ -176,4 +180,32 @@ export class Feed {
       this.listener.onRefused(refused);
     }
   }
+}
+
+/** Loads older requests into a list, page by page. */
+export async function loadOlder(list, id) {
+  list.olderCount = 0;
+  let before;
+  try {
+    do {
+      list.showOlder();
+      before = list.oldestID ?? newest;
+      const older = await endpoint.look(id, { before, limit: pageSize });
+      list.hasOlder = older.length > 0;
+      list.olderCount += older.length;
+      list.add(older.map((one) => makeRow(one)));
+      // A list that is full has dropped them.
+    } while (list.hasOlder && list.oldestID !== before && list.olderCount < olderLimit && list.element.isConnected);
+  } finally {
+    list.olderCount = null;
+    list.showOlder();
+  }
+}
+
+/** Loads the requests between two that a list has. */
+export async function loadGap(list, id, after, through) {
+  const found = await endpoint.look(id, { after, limit: gapLimit });
+  // What is still missing after a look that went beyond the gap is not there any more.
+  if (found.length === 0 || found.at(-1).id >= through) list.skipped.delete(through);
+  list.add(found.filter((one) => one.id < through).map((one) => makeRow(one)));
 }

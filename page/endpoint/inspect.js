@@ -6,7 +6,7 @@ import { attempt } from "../common/failures.js";
 import { setting } from "../common/recent.js";
 import { bytes, span, time } from "../common/text.js";
 import { Detail } from "./detail.js";
-import { Feed, newest, pageSize } from "./feed.js";
+import { Feed, loadGap, loadOlder } from "./feed.js";
 import { fileBase, saveAll } from "./files.js";
 import { parseFilter } from "./filter.js";
 import { help, keyListener } from "./keys.js";
@@ -35,8 +35,8 @@ class Inspector {
       chosen: (row) => row !== this.list.newest && this.setFollowing(false),
       isHeld: () => !this.isFollowing,
       open: () => document.body.classList.add("shows-detail"),
-      loadGap: (after, through) => attempt(() => this.loadGap(after, through)),
-      loadOlder: () => attempt(() => this.loadOlder()),
+      loadGap: (after, through) => attempt(() => loadGap(this.list, id, after, through)),
+      loadOlder: () => attempt(() => loadOlder(this.list, id)),
       painted: (shown, all) => this.painted(shown, all),
       changed: () => this.detail.row && this.detail.renderHead(),
       forward: (rows) => this.forward(rows),
@@ -218,20 +218,6 @@ class Inspector {
   painted(shown, all) {
     this.countElement.textContent = text.shown(this.list.test ? shown : all, all);
     this.noMatchElement.hidden = all === 0 || shown > 0;
-  }
-
-  async loadOlder() {
-    const older = await endpoint.look(this.id, { before: this.list.oldestID ?? newest, limit: pageSize });
-    this.list.hasOlder = older.length > 0;
-    this.list.add(older.map((one) => makeRow(one)));
-  }
-
-  async loadGap(after, through) {
-    const found = await endpoint.look(this.id, { after, limit: 1000 });
-    const rows = found.filter(({ id }) => id < through).map((one) => makeRow(one));
-    // What is still missing after a look that went beyond the gap is not there any more.
-    if (found.length === 0 || found.at(-1).id >= through) this.list.skipped.delete(through);
-    this.list.add(rows);
   }
 
   attemptsOf(row) {

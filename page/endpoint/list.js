@@ -1,7 +1,7 @@
 // The list of requests, newest first. All rows stay in memory, so that the filter searches all of them; the document has those in
 // view and some beside them. All items are equally high.
 
-import { button, el, keepingFocus } from "../common/dom.js";
+import { button, el } from "../common/dom.js";
 import { rowElement, updateAge } from "./row.js";
 import { Selection } from "./selection.js";
 import { text } from "./text.js";
@@ -11,7 +11,7 @@ const margin = 30;
 // The filter works in slices of this many milliseconds, so that the page stays responsive with many requests.
 const sliceMilliseconds = 12;
 const repaintMilliseconds = 100;
-// Older rows are dropped; they can be loaded again.
+// The oldest rows above it are dropped.
 const rowLimit = 20000;
 // Where a row shows whether it is selected, in pixels from its left.
 const boxWidth = 32;
@@ -33,6 +33,8 @@ export class RequestList {
     this.isChosen = false;
     this.test = null;
     this.hasOlder = false;
+    // How many older requests were loaded so far, while some are being loaded.
+    this.olderCount = null;
     this.unseen = 0;
     // What is shown: rows, and gaps between them.
     this.items = [];
@@ -43,7 +45,8 @@ export class RequestList {
     });
     this.pill = button("", () => this.toNewest(), { id: "new-rows", hidden: true });
     // Beside the list, as a list box has no buttons.
-    this.moreElement = el("div", { class: "more", hidden: true });
+    this.olderButton = button("", () => handlers.loadOlder());
+    this.moreElement = el("div", { class: "more", hidden: true }, this.olderButton);
     this.scroller = el("div", { class: "scroller", onscroll: () => this.scrolled() }, this.element, this.moreElement);
     this.selection = new Selection(this, {
       ...handlers,
@@ -168,9 +171,7 @@ export class RequestList {
     this.paintedTest = this.test;
     const anchor = scroller.scrollTop > 0 || isHeld ? this.items[at] : null;
     this.items = this.arrange();
-    const label = this.test ? text.olderNotSearched : text.olderOnServer;
-    if (this.hasOlder) keepingFocus(this.moreElement, () => this.moreElement.replaceChildren(button(label, () => this.handlers.loadOlder())));
-    this.moreElement.hidden = !this.hasOlder;
+    this.showOlder();
     this.render();
     // What was in view stays there.
     const place = anchor ? this.items.findIndex((item) => item.key === anchor.key) : -1;
@@ -180,6 +181,15 @@ export class RequestList {
     }
     this.selection.show();
     this.handlers.painted(this.visibleRows.length, this.rows.length);
+  }
+
+  showOlder() {
+    const { olderCount } = this;
+    const isFull = this.rows.length >= rowLimit;
+    const label = isFull ? text.mostRows(rowLimit) : olderCount !== null ? text.loadingOlder(olderCount) : this.test ? text.olderNotSearched : text.olderOnServer;
+    if (this.olderButton.textContent !== label) this.olderButton.textContent = label;
+    this.olderButton.disabled = isFull;
+    this.moreElement.hidden = !this.hasOlder;
   }
 
   /** The rows to show with the gaps between them, each as `{key, row}` or `{key, earlier, later, missing}`. */

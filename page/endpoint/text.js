@@ -35,6 +35,8 @@ export const text = {
   filterFault: (term) => `"${term}" is not understood`,
   shown: (shown, all) => (shown === all ? plural(all, "request", "requests") : `${shown.toLocaleString("en")} of ${plural(all, "request", "requests")}`),
   olderOnServer: "Load older ones",
+  mostRows: (count) => `The page has ${count.toLocaleString("en")} requests, and loads no older ones`,
+  loadingOlder: (count) => `Loading older ones: ${count.toLocaleString("en")}`,
   olderNotSearched: "Search older ones too: load them",
   newRows: (count) => `${plural(count, "new request", "new requests")}`,
   gap: (count) => `${plural(count, "request is", "requests are")} missing here: collected or removed before this page saw ${count === 1 ? "it" : "them"}`,

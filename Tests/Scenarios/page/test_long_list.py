@@ -8,17 +8,30 @@ from inspecting import ROWS, page_of
 from tab import PHONE
 
 COUNT = 450
+# More than the page loads at a time.
+MANY = 2350
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory):
-    """A service, and an endpoint with as many requests as the page loads in three steps."""
-    service = Service(tmp_path_factory.mktemp("crowded"), RESPONDERS=1, MAX_ENDPOINT_NOTIFICATIONS=1000).start()
-    endpoint = service.create()
-    for number in range(1, COUNT + 1):
-        assert service.hook(endpoint, json.dumps({"number": number})).status == 200
-    yield service, endpoint
+def service(tmp_path_factory):
+    service = Service(
+        tmp_path_factory.mktemp("crowded"), RESPONDERS=1, MAX_ENDPOINT_NOTIFICATIONS=10000, DURABILITY="process").start()
+    yield service
     service.stop()
+
+
+def filled(service, count):
+    endpoint = service.create()
+    connection = service.connection()
+    for number in range(1, count + 1):
+        assert service.hook(endpoint, json.dumps({"number": number}), connection=connection).status == 200
+    return endpoint
+
+
+@pytest.fixture(scope="module")
+def crowded(service):
+    """A service, and an endpoint with as many requests as the page loads in three steps."""
+    return service, filled(service, COUNT)
 
 
 SELECTED = "document.querySelector('[role=option][aria-selected=true]')"
@@ -28,11 +41,14 @@ IN_VIEW = """(() => {
 })()""" % SELECTED
 
 
+def loaded(tab, count):
+    tab.wait("document.querySelector('#count').textContent === '%s'" % count)
+
+
 def load_all(tab):
-    for loaded in (200, 400, COUNT):
-        tab.wait("document.querySelector('#count').textContent === '%d requests'" % loaded)
-        if loaded < COUNT:
-            tab.run("document.querySelector('.more button').click()")
+    loaded(tab, "200 requests")
+    tab.run("document.querySelector('.more button').click()")
+    loaded(tab, "%d requests" % COUNT)
 
 
 @pytest.mark.parametrize("size", [(1280, 800), PHONE])
@@ -72,14 +88,42 @@ def test_the_filter_finds_what_is_not_in_the_document(crowded, open_page):
 def test_the_filter_says_that_older_requests_are_not_searched_yet(crowded, open_page):
     service, endpoint = crowded
     tab = page_of(open_page, service, endpoint)
-    tab.wait("document.querySelector('#count').textContent === '200 requests'")
+    loaded(tab, "200 requests")
     tab.find("#filter").send_keys('body:" 17}"')
-    for searched in (200, 400):
-        tab.wait("document.querySelector('#count').textContent === '0 of %d requests'" % searched)
-        assert tab.text(".more") == "Search older ones too: load them" and tab.find(".more button").is_displayed()
-        tab.find(".more button").click()
-    tab.wait("JSON.stringify(%s.map(row => row.id)) === '[\"row-17\"]'" % ROWS)
+    loaded(tab, "0 of 200 requests")
+    assert tab.text(".more") == "Search older ones too: load them" and tab.find(".more button").is_displayed()
     tab.find(".more button").click()
+    tab.wait("JSON.stringify(%s.map(row => row.id)) === '[\"row-17\"]'" % ROWS)
+    tab.wait("document.querySelector('.more').hidden")
+
+
+def test_one_click_loads_many_older_requests_and_shows_how_many(service, open_page):
+    tab = page_of(open_page, service, filled(service, MANY))
+    loaded(tab, "200 requests")
+    tab.run("""
+        window.labels = [];
+        const note = () => labels.at(-1) !== more.textContent && labels.push(more.textContent);
+        const more = document.querySelector(".more");
+        new MutationObserver(note).observe(more, {childList: true, characterData: true, subtree: true});
+        const scroller = document.querySelector(".scroller");
+        scroller.scrollTop = scroller.scrollHeight;
+        """)
+    # While it is under way, another click has no effect, and what is in view stays there.
+    top = tab.run("""
+        const button = document.querySelector(".more button");
+        button.focus();
+        button.click();
+        button.click();
+        return document.querySelector(".scroller").scrollTop;
+        """)
+    loaded(tab, "2,200 requests")
+    tab.wait("document.querySelector('.more button').textContent === 'Load older ones'")
+    steps = ["Loading older ones: %s" % format(count, ",") for count in range(0, 2000, 200)]
+    assert tab.run("return labels") == [*steps, "Load older ones"]
+    assert tab.run("return document.querySelector('.scroller').scrollTop") == top
+    assert tab.run("return document.activeElement.parentElement.className") == "more"
+    tab.press("ENTER")
+    loaded(tab, "2,350 requests")
     tab.wait("document.querySelector('.more').hidden")
 
 
@@ -98,7 +142,7 @@ def test_what_is_in_view_stays_there_when_requests_arrive(crowded, open_page):
     for _ in range(3):
         service.hook(endpoint, "new")
     tab.wait("document.getElementById('new-rows').textContent === '3 new requests'")
-    tab.wait("document.querySelector('#count').textContent === '203 requests'")
+    loaded(tab, "203 requests")
     assert tab.run("return " + first) == before
     tab.find("#new-rows").click()
     tab.wait("document.querySelector('.scroller').scrollTop === 0 && %s" % IN_VIEW)
