@@ -79,6 +79,14 @@ def test_a_full_store_gives_a_repeated_request_the_same_answer(serve):
     assert [n["body"] for n in service.look(endpoint).json()["notifications"]] == ["posted once"]
 
 
+def test_what_a_full_store_refuses_is_not_among_the_refused_requests(serve):
+    service = serve(RESPONDERS=1, MAX_STORE_BYTES="16m", DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=100000)
+    endpoint = service.create()
+    fill(service, endpoint, refusals=20)
+    answer = service.call("GET", "/manage/endpoint/%s/notifications?refused&after=0" % endpoint)
+    assert answer.status == 200 and answer.json()["notifications"] == []
+
+
 def test_a_full_store_accepts_a_configuration_that_removes_a_queue(serve_queues):
     """Also if requests of all kinds have used the last space before."""
     config = configuration([roomy("large"), {"name": "small"}])
