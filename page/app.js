@@ -62,6 +62,7 @@ async function show() {
   current?.close();
   current = null;
   document.body.className = "";
+  for (const box of document.querySelectorAll("dialog")) box.close();
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === (name ? `inspect#/${name}` : "./")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

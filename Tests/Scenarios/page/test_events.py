@@ -181,6 +181,18 @@ def test_an_expression_becomes_a_subscription(service, open_page):
 # ------------------------------------------------------------ subscriptions
 
 
+def test_a_dialog_ends_with_its_view(service, open_page, subscribe):
+    made = subscribe()
+    tab = opened(open_page, service)
+    click(tab, "test")
+    tab.wait("document.querySelector('.properties code')")
+    click(tab, "Edit…")
+    tab.wait("document.querySelector('dialog[open]')")
+    tab.run("history.back()")
+    tab.wait("document.querySelector('[data-id=\"%s\"]')" % made["uuid"])
+    assert tab.run("return document.querySelectorAll('dialog').length") == 0
+
+
 def test_no_subscriptions(service, open_page):
     tab = open_page(service, "/inspect#/events").allow("403")
     tab.wait("document.querySelector('.events .is-live')")
