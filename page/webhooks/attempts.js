@@ -100,7 +100,7 @@ export class Attempts {
       if (when.textContent !== shown) when.textContent = shown;
       if (outcome !== "waiting" || last.next_retry_at === null) return;
       const left = Date.parse(last.next_retry_at) - Date.now();
-      const due = text.nextAt(left > 0 ? text.in(span(left)) : text.due);
+      const due = text.nextAt(left > 0 ? text.in(span(left)) : this.isPaused ? text.afterPause : text.due);
       if (next.textContent !== due) next.textContent = due;
     };
     return { element, update };

@@ -91,7 +91,7 @@ export class EnvironmentView {
           el("div", { class: "about url-line" }, visible(shortened(webhook.url))),
         ),
         el("td", {}, webhook.events.map((name) => el("div", { class: "event" }, visible(name)))),
-        el("td", {}, stateOf(webhook)),
+        el("td", {}, stateOf(webhook), found?.circuit === "open" && [" ", el("span", { class: "badge warn" }, text.paused)]),
         // The last failure has the kind of its error, the last attempt has not.
         el("td", {}, triggered ? [ago(triggered.triggered_at), " ", outcome(triggered.log_id === errored?.log_id ? errored : triggered)] : text.never),
         el("td", {}, errored ? [ago(errored.triggered_at), " ", outcome(errored)] : text.never),

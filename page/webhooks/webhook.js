@@ -115,6 +115,7 @@ export class WebhookView {
   }
 
   showStatistics(found) {
+    this.attempts.isPaused = found.circuit === "open";
     const { statistic } = text;
     const circuit = [text.circuit[found.circuit], found.circuit_probe_at && ` (${text.probeAt(time(found.circuit_probe_at))})`].filter(Boolean).join("");
     const items = [

@@ -213,6 +213,19 @@ def test_a_disabled_webhook_and_a_waiting_delivery_say_so(hub, open_page, enviro
     tab.wait("/next attempt in (1 h|59 min)/.test(document.querySelector('.delivery').textContent)")
 
 
+def test_a_webhook_that_is_paused_after_failures_says_so(hub, open_page, environment, receiver_rules):
+    webhook = hub.add(environment, receiver_rules.url("/fails"), events=["job-created"], retry_policy=["50ms", "1h"])
+    for number in range(12):
+        hub.publish(environment, event="job-created", event_id="paused-%d" % number)
+    wait_for(lambda: hub.statistics(webhook)["circuit"] == "open")
+    tab = opened(open_page, hub, environment)
+    tab.wait("document.querySelector('main td .badge.warn')?.textContent === 'paused after failures'")
+    assert tab.axe() == []
+    tab = opened(open_page, hub, environment, webhook)
+    assert tab.text(".figures dl > :last-child").startswith("Paused after failuresyes (next attempt ")
+    tab.wait("document.querySelector('.deliveries').textContent.includes('next attempt after the pause')")
+
+
 def test_an_attempt_without_an_answer_has_its_error_as_the_last_one_too(hub, open_page, environment):
     dead = hub.add(environment, "http://127.0.0.1:%d/" % free_port(), name="dead", events=["job-created"], retry_policy=["1h"])
     hub.publish(environment, event="job-created")
