@@ -10,6 +10,7 @@ import { queues } from "./api.js";
 import { text } from "./text.js";
 
 const pageSize = 20;
+const olderSize = 100;
 // Behind by more pages than this, the list begins anew with the newest messages.
 const catchUpPages = 5;
 const previewLength = 160;
@@ -75,7 +76,7 @@ export class Messages {
 
   async loadOlder() {
     if (this.next === null) return;
-    const page = await queues.peek(this.queue, { limit: pageSize, before: this.next });
+    const page = await queues.peek(this.queue, { limit: olderSize, before: this.next });
     for (const message of page.messages) if (!this.items.has(message.id)) this.items.set(message.id, this.makeItem(message));
     this.next = page.next;
     this.first = page.first_message;

@@ -157,17 +157,18 @@ class QueuesView {
   }
 
   clientTable(clients) {
-    const rows = clients.map((client) =>
-      el(
+    const rows = clients.map((client) => {
+      const lag = client.lag?.toLocaleString("en") ?? text.none;
+      return el(
         "tr", { "data-key": client.name },
         el("th", { scope: "row" }, name(client.name)),
         this.queue === null && el("td", {}, client.queue === null ? text.removedQueue : el("bdi", {}, name(client.queue))),
         el("td", {}, standing(client)),
-        el("td", { class: "number" }, client.lag === null ? text.none : client.lag.toLocaleString("en")),
-        el("td", { class: "number" }, ago(client.lag_seconds)),
+        el("td", { class: "number" }, client.lost ? text.skips(lag) : lag),
+        el("td", { class: "number" }, ago(client.lost ? null : client.lag_seconds)),
         el("td", { class: "number" }, client.cursor.toLocaleString("en")),
-      ),
-    );
+      );
+    });
     const heads = [text.client, ...(this.queue === null ? [text.followed] : []), text.standing, text.lag, text.lagAge, text.cursor];
     return wideTable(text.clients, heads, rows);
   }

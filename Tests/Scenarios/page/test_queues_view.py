@@ -173,14 +173,15 @@ def test_a_queue_with_an_odd_name_is_opened_by_its_link(queues, open_page):
 
 
 def test_older_messages_are_loaded_and_dropped_ones_are_marked(queues, open_page):
-    queues.send("many", *map(str, range(50)))
+    queues.send("many", *map(str, range(150)))
     tab = shown(open_page, queues, "/many")
     count = "document.querySelectorAll('.message-row').length"
     tab.wait(count + " === 20")
-    for expected in (40, 50):
+    for expected in (120, 150):
         tab.run("[...document.querySelectorAll('main button')].find(one => one.textContent === 'Load older ones').click()")
         tab.wait("%s === %d" % (count, expected))
     assert "These are all messages" in tab.text("main")
+    queues.listen("late", "small")
     queues.send("small", "1", "2", "3")
     tab = shown(open_page, queues, "/small")
     tab.wait(count + " === 3")
@@ -188,6 +189,9 @@ def test_older_messages_are_loaded_and_dropped_ones_are_marked(queues, open_page
     queues.send("small", "4", "5")
     tab.wait("document.querySelector('li:last-child .badge').checkVisibility()")
     assert tab.run("return [...document.querySelectorAll('.message-id')].map(one => one.textContent)") == ["#5", "#4", "#3", "#1"]
+    # What a client has lost, and what it skips for that, is not to be read.
+    assert row(tab, "Clients", "late") == ["has lost messages", "skips 5", "\u2013", "0"]
+    assert queues.read("late").status == 410 and queues.texts("late") == []
 
 
 def test_a_test_message_is_sent_and_one_that_is_too_long_is_not(queues, open_page):
