@@ -12,6 +12,7 @@ import { text } from "./text.js";
 
 const interval = 3;
 const pageSize = 50;
+const catchUpPages = 10;
 
 export function openSubscription(id, { go }) {
   let raw = {};
@@ -30,9 +31,26 @@ export function openSubscription(id, { go }) {
 
   async function load(signal) {
     const [answer, page] = await Promise.all([events.get(id, signal), events.deliveries(id, query(), signal)]);
+    // More may have been made than a page has.
+    const known = Math.max(0, ...lines.keys());
+    let last = page;
+    for (let pages = 0; known > 0 && last.at(-1)?.id > known; pages++) {
+      if (pages === catchUpPages) {
+        restart();
+        break;
+      }
+      last = await events.deliveries(id, query({ before: last.at(-1).id }), signal);
+      page.push(...last);
+    }
     show(answer);
     add(page);
     fault.replaceChildren();
+  }
+
+  function restart() {
+    lines.clear();
+    list.replaceChildren();
+    older.hidden = true;
   }
 
   const query = (more = {}) => ({ limit: pageSize, ...(filter && { status: filter }), ...more });
@@ -64,7 +82,7 @@ export function openSubscription(id, { go }) {
       const next = [...list.children].find((other) => other.lineId < line.id);
       list.insertBefore(item, next ?? null);
     }
-    if (page.length === pageSize && lines.size <= pageSize) older.hidden = false;
+    if (page.length >= pageSize && lines.size === page.length) older.hidden = false;
     empty.textContent = lines.size > 0 ? "" : filter ? text.noneOfKind : text.noDeliveries;
   }
 
@@ -185,9 +203,7 @@ export function openSubscription(id, { go }) {
       el("label", { class: "inline" }, text.outcome, " ", el("select", {
         onchange(event) {
           filter = event.target.value;
-          lines.clear();
-          list.replaceChildren();
-          older.hidden = true;
+          restart();
           poll.now();
         },
       }, Object.entries(text.outcomes).map(([value, label]) => el("option", { value }, label)))),

@@ -269,6 +269,26 @@ def test_a_subscription_is_watched_and_changed(service, open_page, subscribe, re
     assert service.api("GET", "/eventmatch/" + made["uuid"]).status == 403
 
 
+def test_no_delivery_is_missing_when_many_are_made_between_two_looks(service, open_page, subscribe, receive):
+    made = subscribe(receive({"/hook": {"status": 200}}).url("/hook"), "$.burst")
+    send(service, {"burst": -1})
+    tab = opened(open_page, service, "/" + made["uuid"])
+    tab.wait("document.querySelectorAll('.timeline li').length === 1")
+    # The look that comes next is answered once all are delivered.
+    tab.run("""
+        const send = fetch;
+        const all = new Promise((go) => window.release = go);
+        window.waits = 0;
+        window.fetch = async (...given) => { waits += 1; await all; return send(...given); };
+        """)
+    tab.wait("waits > 0")
+    service.api("POST", "/receive", [{"specversion": "1.0", "type": "t", "source": "/s", "id": str(n), "burst": n} for n in range(130)], {
+        "Content-Type": "application/cloudevents-batch+json"})  # fmt: skip
+    service.finish()
+    tab.run("release()")
+    tab.wait("document.querySelectorAll('.timeline li').length === 131")
+
+
 def test_an_event_is_shown_as_it_came(service, open_page, subscribe, receive):
     receiver = receive({"/hook": {"status": 200}})
     subscribe(receiver.url("/hook"), "$.shown")
