@@ -106,7 +106,7 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
     save, {},
     field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
     field(text.extensions, extensions), auth.element, handshake.element, error.element,
-    el("div", { class: "buttons" }, button(text.cancel, () => box.close()), submit(text.save, { class: "primary" })),
+    el("div", { class: "buttons" }, submit(text.save, { class: "primary" }), button(text.cancel, () => box.close())),
   );
   const box = dialog(id === null ? text.newTitle : text.editTitle, content);
   box.classList.add("wide");

@@ -27,7 +27,7 @@ const shortened = (string, limit) => (string.length > limit ? `${string.slice(0,
 
 /** What is wrong with a subscription, or was missed by it. */
 export const troubles = (subscription) => [
-  subscription.error && el("p", { class: `notice ${subscription.disabled ? "bad" : "warn"} trouble` }, visible(shortened(subscription.error, 600))),
+  subscription.error && el("p", { class: `notice ${subscription.disabled ? "bad" : "warn"} trouble` }, subscription.disabled ? text.disabledSince(time(`${subscription.disabled}Z`)) : text.lastError, ": ", visible(shortened(subscription.error, 600))),
   subscription.missed && el("p", { class: "notice warn" }, text.missed(subscription.missed.count, time(`${subscription.missed.since}Z`))),
 ];
 
@@ -52,17 +52,20 @@ export function attemptDetails(line, target) {
       ];
   return [
     line.error && el("p", { class: "notice bad" }, visible(line.error)),
-    target && [el("h3", {}, text.request), el("code", {}, visible(text.requestText(target))), el("p", { class: "about" }, text.requestHint)],
-    policy, el("h3", {}, text.response), response,
+    target && isMade(line) && [el("h3", {}, text.request), el("code", {}, visible(text.requestText(target))), el("p", { class: "about" }, text.requestHint)],
+    policy, isMade(line) && [el("h3", {}, text.response), response],
   ];
 }
+
+/** Whether an attempt was made. A delivery that is set aside has the number of its last one. */
+const isMade = (line) => line.attempt > 0 && (line.error_kind !== "disabled" || line.target_status_code !== null);
 
 /** The parts of a line that say when, which attempt and why. */
 export const attemptFacts = (line) => [
   when(line.created), " ",
-  el("span", {}, line.attempt === 0 ? text.notMade : text.attempt(line.attempt)), " ",
+  el("span", {}, isMade(line) ? text.attempt(line.attempt) : text.notMade), " ",
   text.triggers[line.trigger] && badge("plain", text.triggers[line.trigger]), " ",
-  line.attempt > 0 && el("span", { class: "size" }, `${line.duration_ms} ms`), " ",
+  isMade(line) && el("span", { class: "size" }, `${line.duration_ms} ms`), " ",
   line.next_retry && el("span", { class: "size" }, text.next(time(`${line.next_retry}Z`))),
 ];
 

@@ -68,7 +68,7 @@ export function openPublisher() {
     link("", text.back), el("h1", {}, text.publishTitle), el("p", { class: "about" }, text.publishHint),
     form(
       publish, { class: "card" }, field(text.publishField, content), kind, error.element,
-      el("div", { class: "buttons" }, button(text.newExample, example), submit(text.publish, { class: "primary" })),
+      el("div", { class: "buttons" }, submit(text.publish, { class: "primary" }), button(text.newExample, example)),
     ),
     outcome, history,
   );

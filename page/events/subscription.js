@@ -25,7 +25,7 @@ export function openSubscription(id, { go }) {
   const fault = el("div", {});
   const list = el("ol", { class: "timeline" });
   const empty = el("p", { class: "about", role: "status" });
-  const older = button(text.older, loadOlder, { hidden: true });
+  const older = button(text.older, () => act(loadOlder), { hidden: true });
   const toggle = button(text.disable, () => act(setEnabled));
   const poll = new Poller(load, interval, (error) => refused(error, poll, fault, text.gone));
 
@@ -66,7 +66,7 @@ export function openSubscription(id, { go }) {
     const code = (string) => el("code", {}, visible(string));
     const auth = current.auth.type === undefined ? text.authKinds.none : (text.authKinds[current.auth.type] ?? text.authKinds.other);
     const values = {
-      jsonpath: code(current.jsonpath), dialect: text.dialects[current.dialect] ?? text.byRule, target_url: code(current.target_url),
+      jsonpath: code(current.jsonpath), dialect: text.dialects[current.dialect] ?? text.dialectRule, target_url: code(current.target_url),
       format: text.formats[current.format ?? "json"], handshake: current.handshake && text.asked, extensions: raw.extensions !== "{}" && code(raw.extensions),
       auth, user: visible(current.user), created: when(current.created), updated: when(current.updated), uuid: code(current.uuid),
     };
@@ -87,13 +87,9 @@ export function openSubscription(id, { go }) {
   }
 
   async function loadOlder() {
-    try {
-      const page = await events.deliveries(id, query({ before: Math.min(...lines.keys()) }));
-      add(page);
-      older.hidden = page.length === 0;
-    } catch (error) {
-      tell(text.failed(reason(error)), true);
-    }
+    const page = await events.deliveries(id, query({ before: Math.min(...lines.keys()) }));
+    add(page);
+    older.hidden = page.length === 0;
   }
 
   function entry(line) {
@@ -141,16 +137,14 @@ export function openSubscription(id, { go }) {
   function remove() {
     const box = dialog(
       text.removeTitle(current?.name ?? id), el("p", {}, text.removeText),
-      el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.removeButton, async () => {
+      el("div", { class: "buttons" }, button(text.removeButton, () => {
         box.close();
-        try {
+        return act(async () => {
           await events.remove(id);
           tell(text.removed);
           go("");
-        } catch (error) {
-          tell(text.failed(reason(error)), true);
-        }
-      }, { class: "danger" })),
+        });
+      }, { class: "danger" }), button(text.cancel, () => box.close())),
     );
   }
 
@@ -166,7 +160,7 @@ export function openSubscription(id, { go }) {
       current.disabled && el("p", { class: "notice bad" }, text.replayDisabled),
       field(text.since, since), field(text.until, until),
       all.element, wrong.element,
-      el("div", { class: "buttons" }, button(text.cancel, () => box.close()), button(text.start, begin, { class: "primary" })),
+      el("div", { class: "buttons" }, button(text.start, begin, { class: "primary" }), button(text.cancel, () => box.close())),
     );
     async function begin() {
       try {

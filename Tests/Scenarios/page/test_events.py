@@ -1,9 +1,11 @@
 """The views of events: subscriptions, what became of them, and the tester of expressions."""
 
 import json
+import re
 
 import pytest
 from event_service import token
+from harness import wait_for
 from tab import DESKTOP, PHONE
 from webhook_service import WebhookService
 
@@ -211,6 +213,7 @@ def test_the_list_shows_what_became_of_each(service, open_page, subscribe, recei
     tab.wait("document.querySelector('[data-id=\"%s\"] .badge.bad')?.textContent === 'disabled'" % bad["uuid"], 30)
     tab.wait("[...document.querySelectorAll('.last')].every(one => !one.textContent.includes('…'))")
     tab.wait("document.querySelector('[data-id=\"%s\"] .last').textContent.includes('410')" % bad["uuid"])
+    assert re.match(r"Disabled since \d+ \w+ \d{4}, [\d:]{8}: <script>", tab.text('[data-id="%s"] .trouble' % bad["uuid"]))
     assert "Legacy" in tab.text('[data-id="%s"]' % bad["uuid"]) and "U+202E" in tab.text('[data-id="%s"] .trouble' % bad["uuid"])
     assert "default dialect" in tab.text('[data-id="%s"]' % idle["uuid"])
     assert "200" in tab.text('[data-id="%s"] .last' % good["uuid"]) and "none in the log" in tab.text('[data-id="%s"] .last' % idle["uuid"])
@@ -267,6 +270,23 @@ def test_a_subscription_is_watched_and_changed(service, open_page, subscribe, re
     tab.allow("403")
     tab.wait("location.hash === '#/events'")
     assert service.api("GET", "/eventmatch/" + made["uuid"]).status == 403
+
+
+def test_a_delivery_that_was_set_aside_was_not_attempted_again(serve_webhooks, open_page, receive):
+    service = serve_webhooks(EVENTS_RETRY_SCHEDULE="1s")
+    receiver = receive({"/hook": {"status": 500, "body": "no room"}})
+    made = service.api("POST", "/eventmatch", {"name": "aside", "jsonpath": "$", "target_url": receiver.url("/hook")}).json()
+    match = "/eventmatch/" + made["uuid"]
+    send(service)
+    receiver.wait(1, "/hook")
+    service.api("PUT", match, {"disabled": "2026-01-01T00:00:00"})
+    wait_for(lambda: service.api("GET", match + "/deliveries?limit=1").json()[0]["error_kind"] == "disabled")
+    tab = opened(open_page, service, "/" + made["uuid"])
+    tab.wait("document.querySelectorAll('.timeline summary').length === 2")
+    tab.find(".timeline summary").click()
+    tab.wait("document.querySelector('.inside')")
+    assert "not attempted" in tab.text(".timeline summary") and "Request" not in tab.text(".inside")
+    assert "attempt 1" in tab.text(".timeline li:last-child summary")
 
 
 def test_no_delivery_is_missing_when_many_are_made_between_two_looks(service, open_page, subscribe, receive):
