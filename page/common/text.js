@@ -86,6 +86,9 @@ const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle:
 
 export const time = (iso) => clock.format(new Date(iso));
 
+/** What has answered a sender, for people. */
+export const answerer = (name) => name.replace(/^response:(\d+)$/, (_, index) => `rule ${Number(index) + 1}`);
+
 /**
  * The header fields of a text with a field a line, as names and values.
  * @param fault makes what is thrown for a line that is none

@@ -6,7 +6,7 @@ import { bodyBytes, bodyLength, header, isBinary, looksBinary, sha256 } from "..
 import { button, copy, el, keepingFocus, save, table, tell, visible } from "../common/dom.js";
 import { attempt } from "../common/failures.js";
 import { isJSON } from "../common/json.js";
-import { bytes, time } from "../common/text.js";
+import { answerer, bytes, time } from "../common/text.js";
 import { curl } from "./curl.js";
 import { text } from "./text.js";
 import { verdict } from "./verdict.js";
@@ -205,7 +205,7 @@ export class Detail {
       ["path", notification.path],
       ["size", length === null ? "" : `${length.toLocaleString("en")} B`],
       ["status", String(row.status)],
-      ["answeredBy", notification.answeredBy ? JSON.stringify(notification.answeredBy) : null],
+      ["answeredBy", notification.answeredBy ? answerer(notification.answeredBy) : null],
       ["verification", notification.verification ? text.verdict[notification.verification.valid] : null],
       ["confirmation", notification.confirmation ? JSON.stringify(notification.confirmation, null, 2) : null],
       ["attempts", notification.attempts?.map((id) => `#${id}`).join(", ") ?? null],

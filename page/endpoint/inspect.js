@@ -161,10 +161,10 @@ class Inspector {
   }
 
   showRoom(count) {
-    const { limits, enabled } = this.settings;
+    const { limits, enabled, overflow } = this.settings;
     this.pending = count;
     const isFull = count >= limits.notifications;
-    this.roomElement.textContent = [text.room(count, limits.notifications), isFull && text.full, !enabled && text.disabled].filter(Boolean).join(", ");
+    this.roomElement.textContent = [text.room(count, limits.notifications), isFull && text.full(overflow), !enabled && text.disabled].filter(Boolean).join(", ");
     this.roomElement.className = isFull || !enabled ? "warn" : "";
   }
 

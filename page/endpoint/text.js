@@ -12,7 +12,7 @@ export const text = {
   url: "URL of the endpoint",
   room: (count, limit) => `${count.toLocaleString("en")} of ${limit.toLocaleString("en")}`,
   roomTitle: (bytes, limit) => `Notifications that wait to be collected, and the most there may be. ${bytes} of ${limit} used.`,
-  full: "full",
+  full: (overflow) => (overflow === "refuse" ? "full" : "full: the oldest are dropped"),
   removed: (time) => `removed in ${time}`,
   removedTitle: (time) => `Removed at ${time}. A request that arrives, or a page that is live, delays that, up to the limits of the installation.`,
   stays: "stays",

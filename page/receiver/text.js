@@ -1,6 +1,6 @@
 // The texts of playing the receiver.
 
-import { text as common } from "../common/text.js";
+import { answerer, text as common } from "../common/text.js";
 
 export const text = {
   ...common,
@@ -57,7 +57,7 @@ export const text = {
   tryBody: "Body",
   tryResult: (status, milliseconds) => (milliseconds > 0 ? `${status} after ${milliseconds.toLocaleString("en")} ms` : `${status}`),
   tryNobody: "by the endpoint, as usual",
-  tryAnswerer: (name) => `by ${name}`,
+  tryAnswerer: (name) => `by ${answerer(name)}`,
   tryRefused: "The request would be refused.",
   trySend: "Send it for real",
   trySent: (status, milliseconds) => `Sent. The answer was ${status} after ${milliseconds} ms, with the settings in force.`,

@@ -155,6 +155,8 @@ def test_a_full_endpoint_shows_it_and_what_it_refused(serve, open_page):
     assert tab.text("#room") == "2 of 2, full"
     choose(tab, "row-r1")
     assert "the endpoint was full. (507)" in tab.text("#detail")
+    service.configure(endpoint, enabled=True, overflow="drop-oldest")
+    tab.wait("document.getElementById('room').textContent === '2 of 2, full: the oldest are dropped'")
 
 
 def test_attempts_of_one_delivery_are_one_item(shared, open_page, endpoint):
@@ -285,7 +287,7 @@ def test_the_preview_shows_what_a_sender_would_hear_before_anything_is_changed(s
     rules = "document.querySelector('dialog textarea[rows=\"10\"]')"
     tab.run(rules + ".value = arguments[0]; " + rules + ".dispatchEvent(new Event('input', {bubbles: true}))", json.dumps(
         [{"then": {"status": 503, "delay_ms": 1500, "headers": {"X-Id": "{json:$.id}"}, "body": "<script>{query:who}\u202e"}}]))
-    tab.wait(PREVIEW + ".startsWith('503 after 1,500 ms by response:0')")
+    tab.wait(PREVIEW + ".startsWith('503 after 1,500 ms by rule 1')")
     assert "x-id: 17" in tab.text("#preview").lower() and "<script>meU+202E" in tab.text("#preview")
     # Another request than the one that is chosen in the list.
     tab.run("const source = document.querySelector('.receiver > fieldset select'); source.value = 'own'; source.dispatchEvent(new Event('input', {bubbles: true}))")
