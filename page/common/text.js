@@ -38,6 +38,9 @@ export const text = {
   binary: "binary",
   utf8: "text, UTF-8",
   value: "Value",
+  // Lists
+  older: "Load older ones",
+  olderNotSearched: "Search older ones too: load them",
   // Collecting and deleting
   cancel: "Cancel",
   close: "Close",

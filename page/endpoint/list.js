@@ -186,7 +186,7 @@ export class RequestList {
   showOlder() {
     const { olderCount } = this;
     const isFull = this.rows.length >= rowLimit;
-    const label = isFull ? text.mostRows(rowLimit) : olderCount !== null ? text.loadingOlder(olderCount) : this.test ? text.olderNotSearched : text.olderOnServer;
+    const label = isFull ? text.mostRows(rowLimit) : olderCount !== null ? text.loadingOlder(olderCount) : this.test ? text.olderNotSearched : text.older;
     if (this.olderButton.textContent !== label) this.olderButton.textContent = label;
     this.olderButton.disabled = isFull;
     this.moreElement.hidden = !this.hasOlder;

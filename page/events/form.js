@@ -1,7 +1,7 @@
 // Creates or changes a subscription.
 
 import { button, check, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
-import { labelled } from "../common/labels.js";
+import { labelled } from "../common/failures.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
 import { text } from "./text.js";

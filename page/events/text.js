@@ -1,13 +1,12 @@
 // Every text of the views of events.
 
-import { plural } from "../common/text.js";
+import { plural, text as common } from "../common/text.js";
 
 export const text = {
+  ...common,
   title: "Events",
   dialects: { rfc9535: "RFC 9535", legacy: "Legacy (jsonpath2)" },
-  failed: (what) => `That failed: ${what}`,
   noAnswer: "The service does not answer.",
-  tryAgain: "Try again",
   stopped: "stopped",
   login: "You are not logged in, or the login is wrong. Reload the page: the browser asks for name and password.",
   noUser: "This installation wants to know who you are, and the request named nobody: a client certificate, or a login at the server in front, is missing.",
@@ -56,7 +55,6 @@ export const text = {
   outcomes: { "": "all", success: "delivered", failure: "failed" },
   noDeliveries: "No delivery was made yet.",
   noneOfKind: "There is none of this kind.",
-  older: "Load older ones",
   attempt: (count) => `attempt ${count}`,
   notMade: "not attempted",
   triggers: { scheduled: "", manual: "asked for", recover: "replay" },
@@ -90,7 +88,6 @@ export const text = {
   removeText: "Its history and its pending deliveries are deleted too. Events that it has missed are no longer known.",
   removeButton: "Delete",
   removed: "The subscription is deleted.",
-  cancel: "Cancel",
   // Form
   newTitle: "New subscription",
   editTitle: "Edit the subscription",

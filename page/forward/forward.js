@@ -2,8 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, dialog, el, fault, field, form, submit, visible } from "../common/dom.js";
-import { reason } from "../common/failures.js";
-import { labelled, lineOf } from "../common/labels.js";
+import { labelled, lineOf, reason } from "../common/failures.js";
 import { setting } from "../common/recent.js";
 import { time } from "../common/text.js";
 import { linesOf } from "./standing.js";

@@ -1,7 +1,7 @@
 // The setting of an endpoint that forwards each request as it arrives.
 
 import { el, field, group } from "../common/dom.js";
-import { lineOf } from "../common/labels.js";
+import { lineOf } from "../common/failures.js";
 import { text } from "./text.js";
 
 /** The addresses in a text, which has one on each line. */

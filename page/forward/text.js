@@ -1,8 +1,9 @@
 // The texts of forwarding.
 
-import { plural } from "../common/text.js";
+import { plural, text as common } from "../common/text.js";
 
 export const text = {
+  ...common,
   title: "Forward to other addresses",
   off: "Forwarding is turned off here. The operator of this service can allow it with the setting ENDPOINT_FORWARDING.",
   what: (count, left) =>
@@ -18,7 +19,6 @@ export const text = {
   send: "Forward",
   again: "Forward again",
   againShort: "Again",
-  close: "Close",
   results: "Results",
   request: "Request",
   address: "Address",
@@ -35,8 +35,6 @@ export const text = {
   filters: { "": "all", pending: "waiting", failed: "failed", delivered: "delivered" },
   none: "None.",
   noneSearched: (count) => `None of the newest ${count.toLocaleString("en")}. Older ones are not searched yet.`,
-  older: "Load older ones",
-  olderNotSearched: "Search older ones too: load them",
   state: "State",
   attempts: "Attempts",
   time: "Time",

@@ -30,7 +30,7 @@ export class Messages {
     this.first = 0;
     this.list = el("ol", { class: "messages", reversed: true });
     this.note = el("p", { class: "about" });
-    this.olderButton = button(text.older, () => attempt(() => this.loadOlder()), { hidden: true });
+    this.olderButton = button(common.older, () => attempt(() => this.loadOlder()), { hidden: true });
     this.element = el(
       "section", { "aria-label": text.messages, hidden: true },
       el("h2", {}, text.messages), el("p", { class: "about" }, text.peekHint), this.list, this.note, this.olderButton, this.makeForm(),
@@ -144,7 +144,7 @@ export class Messages {
     return [
       el(
         "div", { class: "actions" },
-        !isEmpty && !message.truncated && button(text.copy, () => copy(message.message, common.copied, common)),
+        !isEmpty && !message.truncated && button(common.copy, () => copy(message.message, common.copied, common)),
         button(text.download, () => attempt(() => this.download(message.id))),
       ),
       message.truncated && el("p", { class: "notice plain" }, text.cut(bytes(shown), bytes(message.bytes))),

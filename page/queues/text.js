@@ -56,7 +56,6 @@ export const text = {
   messages: "Messages, newest first",
   peekHint: "Looking moves no cursor: clients get these messages as if nobody had looked.",
   noMessages: "The queue is empty.",
-  older: "Load older ones",
   noOlder: "These are all messages of the queue.",
   jumped: "More messages arrived than this page loads at a time. It shows the newest ones again.",
   dropped: "no longer in the queue",
@@ -66,7 +65,6 @@ export const text = {
   notText: "This text is not the bytes that were sent. Hex and Download have those.",
   about: (size, kind) => `${size}, ${kind}`,
   body: "How to show the message",
-  copy: "Copy",
   download: "Download",
   arrived: (count) => plural(count, "new message", "new messages"),
   // Sending

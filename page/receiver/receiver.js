@@ -2,7 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, check, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
-import { labelled } from "../common/labels.js";
+import { labelled } from "../common/failures.js";
 import { standing } from "../forward/standing.js";
 import { text } from "./text.js";
 import { Trial, readHeaders } from "./trial.js";

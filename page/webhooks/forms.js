@@ -1,8 +1,7 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
 import { button, check, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
-import { reason } from "../common/failures.js";
-import { labelled } from "../common/labels.js";
+import { labelled, reason } from "../common/failures.js";
 import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";

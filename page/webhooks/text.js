@@ -1,20 +1,18 @@
 // Every text of the webhooks' view.
 
-import { plural } from "../common/text.js";
+import { plural, text as common } from "../common/text.js";
 
 export const text = {
+  ...common,
   title: "Webhooks",
   environments: "Environments",
   environmentsTitle: "Open another environment",
   webhooksOf: (environment) => `Webhooks of ${environment}`,
   // Choosing an environment
   openLabel: "Open an environment by its UUID",
-  open: "Open",
   notUUID: "This is not a UUID.",
   create: "New environment",
   createHint: "An environment groups webhooks and has a key of its own. There is nothing to set up: it is a random UUID.",
-  recent: "Opened in this browser",
-  forget: "Forget",
   forgetTitle: (id) => `Forget ${id} in this browser. The environment stays.`,
   copyID: "Copy the UUID",
   // The list
@@ -100,7 +98,6 @@ export const text = {
   // Attempts
   attempts: "Deliveries, newest first",
   noAttempts: "No attempts yet. Publish an event, or press Test.",
-  older: "Load older ones",
   noOlder: "The log has no older ones.",
   filter: "Show",
   filters: { all: "all", failure: "failures", success: "successes" },
