@@ -1,4 +1,5 @@
 import HTTP
+import TestSupport
 import Testing
 import Values
 
@@ -60,7 +61,8 @@ import Values
 
     @Test(arguments: [0, 1, 255, 256, 1 << 47, (1 << 48) - 1] as [UInt64])
     func `an id can begin with a number, and the rest stays`(number: UInt64) {
-        var random = SystemRandomNumberGenerator()
+        // Not the system's generator: it has no content and so no address, and the thread sanitizer would read at `number`.
+        var random = SeededGenerator(seed: number)
         let id = Endpoint.ID(random: &random)
         #expect(id.numbered(number).number == number)
         #expect(id.numbered(number).bytes.dropFirst(6) == id.bytes.dropFirst(6))
