@@ -133,9 +133,9 @@ let package = Package(
                 "LMDB", "Linux", "Queues", "Storage", "Values", "Webhooks", system,
             ], exclude: ["README.md"]),
 
-        // Does not depend on a storage engine: Postroom chooses it.
+        // Depends on no storage engine: Postroom chooses one.
         module(
-            .program, "Service",
+            .program, "PostroomService",
             [
                 "Capture", "Cryptography", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI", "HTTP",
                 "JSON", "Kafka", "Linux", "Lookups", "PostgreSQL", "Queues", "SQLite", "StandardWebhooks", "Storage",
@@ -145,7 +145,8 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events",
-                "FastCGI", "HTTP", "JSON", "Linux", "Lookups", "MappedStore", "Queues", "Service", "Storage", "Values",
+                "FastCGI", "HTTP", "JSON", "Linux", "Lookups", "MappedStore", "Queues", "PostroomService", "Storage",
+                "Values",
                 logging, system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Program/Postroom", swiftSettings: settings),
@@ -226,7 +227,7 @@ let package = Package(
                 "Webhooks", "Values", system,
             ]),
         tests(
-            of: "Service",
+            of: "PostroomService",
             [
                 "Capture", "Delivery", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks",
                 "TestSupport",
@@ -238,7 +239,7 @@ let package = Package(
             dependencies: [
                 "Capture", "CaptureRules", "CloudEvents", "Delivery", "Encodings", "Events", "FastCGI", "HTTP", "JSON",
                 "JSONPath",
-                "Linux", "MappedStore", "Queues", "Service", "Values", "Webhooks", httpTypes, system,
+                "Linux", "MappedStore", "Queues", "PostroomService", "Values", "Webhooks", httpTypes, system,
             ],
             path: "Fuzz", exclude: ["Seeds", "Support/Entry.swift"], swiftSettings: settings),
     ],

@@ -61,8 +61,8 @@ def show_alone():
 
 def run(chosen):
     subprocess.run(
-        ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", "JSONPathBenchmark"], cwd=ROOT,
-        check=True, stdout=sys.stderr)
+        ["swift", "build", "-c", "release", "--static-swift-stdlib", "-Xswiftc", "-gline-tables-only", "--product",
+         "JSONPathBenchmark"], cwd=ROOT, check=True, stdout=sys.stderr)
     if chosen.smoke:
         return show_alone()
     python = install(chosen.work / "jsonpath-peers")

@@ -1,6 +1,6 @@
 import SystemPackage
 
-@testable import Service
+@testable import PostroomService
 
 /// Any text of a setting is a value, or is refused.
 func fuzzSettingText(_ bytes: [UInt8]) {

@@ -32,9 +32,9 @@ def all_operations(description):
 
 def test_every_route_of_the_program_is_described(description):
     """The paths by which requests are counted, those of the operations port, and the files that nginx serves."""
-    source = read("Sources/Program/Service/Responder/Route.swift")
+    source = read("Sources/Program/PostroomService/Responder/Route.swift")
     routes = re.findall(r'case \.\w+: "(/[^"]*)"', source)
-    operations = read("Sources/Program/Service/Responder/Operations.swift")
+    operations = read("Sources/Program/PostroomService/Responder/Operations.swift")
     routes += ["/" + "/".join(re.findall(r'"(\w+)"', names)) for names in re.findall(r"case \[([^\]]*)\]", operations)]
     routes += re.findall(r"location = @MOUNT@(/[\w./]*openapi\.\w+) ", read("nginx/locations.conf"))
     assert len(routes) > 40

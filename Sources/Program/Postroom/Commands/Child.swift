@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Linux
-internal import Service
+internal import PostroomService
 internal import SystemPackage
 
 /// Runs another program in this process (execve(2)), which the system stops when its parent dies. nginx cannot ask the

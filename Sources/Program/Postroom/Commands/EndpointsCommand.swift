@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import CaptureRules
 internal import Encodings
 internal import Linux
-internal import Service
+internal import PostroomService
 internal import SystemPackage
 
 struct EndpointsCommand: ParsableCommand {

@@ -4,7 +4,7 @@ internal import Events
 internal import HTTP
 internal import JSON
 internal import Linux
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import Values
 

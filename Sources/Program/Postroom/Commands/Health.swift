@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Service
+internal import PostroomService
 internal import SystemPackage
 
 struct Health: ParsableCommand {

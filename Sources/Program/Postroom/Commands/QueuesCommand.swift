@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import HTTP
 internal import Linux
+internal import PostroomService
 internal import Queues
-internal import Service
 internal import Storage
 internal import SystemPackage
 internal import Values

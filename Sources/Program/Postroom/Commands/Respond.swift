@@ -6,7 +6,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import SystemPackage
 internal import Values

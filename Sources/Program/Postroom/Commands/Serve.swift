@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import Logging
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import SystemPackage
 internal import Values

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Linux
-internal import Service
+internal import PostroomService
 
 struct ShowSettings: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 internal import HTTP
 internal import Linux
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import SystemPackage
 internal import Values

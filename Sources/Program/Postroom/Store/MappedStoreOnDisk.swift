@@ -1,8 +1,8 @@
 internal import MappedStore
-internal import Service
+internal import PostroomService
 internal import SystemPackage
 
-/// The store of `MappedStore` in a directory.
+/// A `MappedStore` in a directory, seen without opening it.
 struct MappedStoreOnDisk: StoreOnDisk {
     let directory: FilePath
 

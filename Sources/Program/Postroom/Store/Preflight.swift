@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import MappedStore
-internal import Service
+internal import PostroomService
 internal import SystemPackage
 
 /// Checks whether this program could take over a running service. A supervisor runs this command of the installed program

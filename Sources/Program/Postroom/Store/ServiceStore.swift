@@ -2,7 +2,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import MappedStore
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import SystemPackage
 

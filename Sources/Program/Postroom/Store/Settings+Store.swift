@@ -1,11 +1,11 @@
 internal import Linux
 internal import MappedStore
-internal import Service
+internal import PostroomService
 internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The choice of the storage engine. Only the files in this folder name the engine; the module `Service` does not depend on it.
+/// The choice of the storage engine. Only the files in this folder name the engine; the module `PostroomService` does not depend on it.
 extension Settings {
     var storeOptions: MappedStore.Options {
         MappedStore.Options(

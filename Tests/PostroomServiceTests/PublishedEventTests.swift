@@ -4,7 +4,7 @@ import Testing
 import Values
 import Webhooks
 
-@testable import Service
+@testable import PostroomService
 
 struct PublishedEventTests {
     private static let environment = "5b1f6c0e-6f6a-4f4e-9a51-0d5f3a1c2b7d"

@@ -4,7 +4,7 @@ import HTTP
 import Testing
 import Values
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct PacificaSubscriptionTests {
     private struct WebURLs: URLRules {

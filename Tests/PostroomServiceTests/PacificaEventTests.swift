@@ -4,7 +4,7 @@ import HTTP
 import Testing
 import Values
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct PacificaEventTests {
     private let now = Timestamp(microseconds: 1_795_327_537_000_000)

@@ -2,7 +2,7 @@ import Linux
 import SystemPackage
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct SupervisedProcessTests {
     private func process() -> SupervisedProcess {

@@ -2,7 +2,7 @@ package import SystemPackage
 
 /// What a process can find out about the store in DATA_DIR without opening it.
 ///
-/// The service asks this of whichever engine the program has chosen.
+/// The program chooses the engine, and passes this to the service.
 package protocol StoreOnDisk {
     /// The version of the layout that this program writes.
     var layoutVersion: UInt64 { get }

@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct PacificaFileTests {
     @Test func `sections, long values, comments and interpolation are read as configparser reads them`() throws {

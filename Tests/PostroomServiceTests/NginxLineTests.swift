@@ -1,7 +1,7 @@
 import Logging
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct NginxLineTests {
     @Test(

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct NginxFilesTests {
     /// The templates of this checkout.

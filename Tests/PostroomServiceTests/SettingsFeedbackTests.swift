@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 /// Errors and warnings about settings, and the output of `postroom settings`.
 @Suite struct SettingsFeedbackTests {

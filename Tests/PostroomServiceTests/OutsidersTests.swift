@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct OutsidersTests {
     private func lock(_ processID: Int32, stopped: Bool = true) -> Outsiders.Sign {

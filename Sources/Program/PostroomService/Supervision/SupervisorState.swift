@@ -31,7 +31,7 @@ package struct SupervisorState: Equatable {
 
     var encoded: [UInt8] {
         func words(_ child: Child?) -> String { child.map { "\($0.processID):\($0.slot ?? -1)" } ?? "-" }
-        func line(_ name: String, _ words: [String]) -> String { "\(name) \(words.joined(separator: " "))\n" }
+        func line(_ name: String, _ words: [String]) -> String { ([name] + words).joined(separator: " ") + "\n" }
         func line<Number: BinaryInteger>(_ name: String, _ numbers: [Number]) -> String {
             line(name, numbers.map { "\($0)" })
         }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct SettingTextTests {
     @Test(

@@ -2,7 +2,7 @@ import Linux
 import SystemPackage
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct SupervisorStateTests {
     private let state = SupervisorState(
@@ -17,6 +17,28 @@ import Testing
         var small = state
         (small.nginx, small.leaving, small.certificateTimes, small.migrates) = (nil, [], [], false)
         #expect(SupervisorState(small.encoded) == small)
+    }
+
+    // A supervisor of another version reads it.
+    @Test func `a state is written as one line for each member`() {
+        var small = state
+        small.leaving = []
+        #expect(
+            String(decoding: small.encoded, as: UTF8.self) == """
+                postroom-supervisor 1
+                lock 5
+                vitals 10
+                nginx 100:-1
+                worker -
+                started 1700000000000000
+                migrates 1
+                sockets 6 7 8
+                responders 101:0 - 103:2
+                nginx-log
+                leaving
+                certificates 12 - 34
+
+                """)
     }
 
     @Test(

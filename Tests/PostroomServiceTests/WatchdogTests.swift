@@ -1,7 +1,7 @@
 import Linux
 import Testing
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct WatchdogTests {
     private func sign(

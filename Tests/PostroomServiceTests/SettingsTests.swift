@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Webhooks
 
-@testable import Service
+@testable import PostroomService
 
 @Suite struct SettingsTests {
     private func refusal(_ environment: [String: String]) -> String? {
