@@ -12,10 +12,15 @@ const editLimit = 500;
 const lengthLimit = 500000;
 const shownLine = 5000;
 
-function lines(notification) {
+const lines = (string) => string.split("\n");
+
+/** The lines of a body, each value of JSON in its own. */
+function prettyLines(notification) {
   const pieces = pretty(notification.body);
-  return (pieces === null ? notification.body : pieces.map((piece) => piece.text).join("")).split("\n");
+  return lines(pieces === null ? notification.body : pieces.map((piece) => piece.text).join(""));
 }
+
+const isSame = ({ kind }) => kind === "same";
 
 function section(title, content) {
   return el("section", {}, el("h3", {}, title), content);
@@ -24,9 +29,10 @@ function section(title, content) {
 const signs = { same: " ", removed: "−", added: "+" };
 
 function lineList(entries) {
-  if (entries.every(({ kind }) => kind === "same")) return el("p", { class: "about" }, text.same);
-  const shown = entries.filter(({ kind }, index) => kind !== "same" || entries.slice(Math.max(0, index - 3), index + 4).some((near) => near.kind !== "same"));
-  return el("pre", { class: "code diff" }, shown.map(({ kind, text: line }) => {
+  if (entries.every(isSame)) return el("p", { class: "about" }, text.same);
+  const isShown = (index) => !entries.slice(Math.max(0, index - 3), index + 4).every(isSame);
+  return el("pre", { class: "code diff" }, entries.map(({ kind, text: line }, index) => {
+    if (!isShown(index)) return index === 0 || isShown(index - 1) ? el("span", { class: "line about" }, text.unchanged, "\n") : null;
     const tag = { same: "span", removed: "del", added: "ins" }[kind];
     return el(tag, { class: `line ${kind}` }, `${signs[kind]} `, visible(line.slice(0, shownLine)), line.length > shownLine ? "…\n" : "\n");
   }));
@@ -40,13 +46,16 @@ function headers(a, b) {
 
 function bodies(a, b) {
   const [first, second] = [bodyBytes(a), bodyBytes(b)];
-  const isSame = first.length === second.length && first.every((byte, index) => byte === second[index]);
-  if (isSame) return el("p", { class: "about" }, text.same);
+  if (first.length === second.length && first.every((byte, index) => byte === second[index])) return el("p", { class: "about" }, text.same);
   if (isBinary(a) || isBinary(b)) return el("p", {}, text.binaryDiffers(bytes(first.length), bytes(second.length)));
   if (a.body.length + b.body.length > lengthLimit) return el("p", {}, text.tooLongToCompare);
-  const [left, right] = [lines(a), lines(b)];
+  const [left, right] = [prettyLines(a), prettyLines(b)];
   const entries = left.length + right.length > lineLimit ? null : diff(left, right);
-  return entries === null ? el("p", {}, text.tooLongToCompare) : lineList(entries);
+  if (entries === null) return el("p", {}, text.tooLongToCompare);
+  if (!entries.every(isSame)) return lineList(entries);
+  // The same values, in other bytes: blanks, escapes, or another charset.
+  const differs = el("p", { class: "about" }, text.onlyBytesDiffer(bytes(first.length), bytes(second.length)));
+  return a.body === b.body ? differs : [differs, lineList(diff(lines(a.body), lines(b.body)))];
 }
 
 export function compare(a, b) {

@@ -139,6 +139,8 @@ export const text = {
   unselect: "Do not compare",
   compare: (a, b) => `What differs between #${a} and #${b}`,
   same: "The same in both.",
+  unchanged: "… the same in both",
+  onlyBytesDiffer: (a, b) => `The same content, written in other bytes (${a} and ${b}).`,
   compareRequest: "Request line",
   compareHeaders: "Header fields",
   compareBody: "Body",
