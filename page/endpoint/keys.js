@@ -15,6 +15,10 @@ export function keyListener(actions) {
     if (event.key.length === 1 && event.key !== " " && !isControl && setting("keys") === "off") return;
     if (target.matches("input, textarea, select")) {
       if (event.key === "Escape") leave(event);
+      if (target.id === "filter" && ["Enter", "ArrowDown"].includes(event.key)) {
+        event.preventDefault();
+        document.getElementById("list").focus();
+      }
       return;
     }
     const menu = document.querySelector("details.menu[open]");

@@ -171,7 +171,7 @@ export const text = {
     ["Ctrl+A", "in the list: select all that is shown"],
     ["d", "compare: the two selected, or this one with the selected one"],
     ["f p", "follow the newest; pause"],
-    ["/", "filter"],
+    ["/", "filter; Enter or ↓ from there to the list"],
     ["?", "this list"],
   ],
 };
