@@ -11,7 +11,8 @@ export const text = {
   delay: "Delay in ms",
   answerHeaders: "Header fields (Name: value), one on each line",
   answerBody: "Body",
-  rulesHint: "A list of rules; the first one whose condition holds answers. They are described in the documentation, under Playing the receiver.",
+  rulesHint: "A list of rules; the first one whose condition holds answers. They are described in the documentation, under Playing the receiver. For example: " +
+    '[{"when": {"method": ["PUT"]}, "then": {"status": 405}}, {"then": {"status": 503, "body": "try later"}}]',
   rulesNotJSON: (reason) => `The rules are not JSON: ${reason}`,
   rulesNotList: "The rules must be a list: [] for none.",
   rule: (number, place) => `Rule ${number}${place ? `, ${place}` : ""}`,
@@ -34,7 +35,7 @@ export const text = {
   cors: "Web pages of any site may send to it (CORS)",
   pinned: "Keep it although nobody uses it",
   expires: "Remove it so many seconds from now (never: at the limits of the installation; empty: as it is)",
-  expiresFault: "Write a number of seconds, never, or nothing.",
+  expiresFault: "Remove it so many seconds from now: write a number of seconds, never, or nothing.",
   deliveryHeader: "Header field that names a delivery, to group attempts",
   // The members of the settings, as errors name them.
   members: {
