@@ -219,7 +219,8 @@ struct Serve: AsyncCommand {
 
     private func announce(_ settings: Settings) {
         if nginx {
-            print("Postroom \(postroomVersion) serves on \(address(settings)). Create an endpoint:\n")
+            let page = settings.hasInspector ? ", with a page for browsers" : ""
+            print("Postroom \(postroomVersion) serves on \(address(settings))\(page). Create an endpoint:\n")
             print("    curl -X POST \(address(settings))/manage/endpoint\n")
         } else {
             print("Postroom \(postroomVersion) is ready. Include these files in the configuration of your nginx:")

@@ -42,7 +42,7 @@ package struct Settings: Equatable {
     /// Empty, or a path that begins with a slash and does not end with one.
     package var mountPoint = ""
     /// Whether nginx serves the inspector, a page for browsers.
-    var hasInspector = true
+    package var hasInspector = true
     var limits = CaptureLimits()
     package var capturePermissions = CapturePermissions()
     /// When standing forwards that have failed are tried again.
