@@ -242,6 +242,16 @@ struct Handled {
         }
     }
 
+    @Test func `an unknown query parameter of a look gives 400`() throws {
+        try Handled.with { api in
+            let id = try api.create()
+            let response = try api.response(.get, "/manage/endpoint/\(id)/notifications?wait=0&mtach=%24%0A")
+            #expect(response.head.status == .badRequest)
+            let text = "Unknown query parameter \"mtach\". Known are after, before, limit, match, refused, wait."
+            #expect(String(decoding: response.body, as: UTF8.self) == text)
+        }
+    }
+
     @Test(
         arguments: [
             "after=-1", "after=x", "after=", "after=18446744073709551616", "limit=0", "limit=1001", "limit=1.5",

@@ -178,7 +178,15 @@ struct Window {
 
     var position: Position { before.map { .before($0) } ?? .after(after) }
 
+    private static let parameters = ["after", "before", "limit", "match", "refused", "wait"]
+
+    /// A parameter that is not known is refused: a `match` that is misspelt would let every notification pass.
     init(_ target: Target) throws(QueryError) {
+        if let name = target.queryNames.first(where: { !Self.parameters.contains($0) }) {
+            let known = Self.parameters.joined(separator: ", ")
+            throw QueryError(
+                reason: "Unknown query parameter \(name.shortened(to: 64).debugDescription). Known are \(known).")
+        }
         if let text = target.queryValue("after") {
             guard let number = UInt64(text) else {
                 throw QueryError(reason: "The query parameter \"after\" must be the id of a notification, or 0.")

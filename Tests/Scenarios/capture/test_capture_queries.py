@@ -76,6 +76,12 @@ def test_a_query_with_a_wrong_value_is_400(shared, endpoint, query):
     assert shared.look(endpoint, query).status == 400
 
 
+def test_a_misspelt_parameter_is_400(shared, endpoint):
+    shared.hook(endpoint, "a")
+    answer = shared.look(endpoint, "?mtach=%24.b&wait=30")
+    assert answer.status == 400 and b"mtach" in answer.body
+
+
 def test_an_acknowledgement_needs_a_number(shared, endpoint):
     for query in ("", "?through=", "?through=x", "?through=-1", "?after=1"):
         assert shared.call("DELETE", "/manage/endpoint/%s/notifications%s" % (endpoint, query)).status == 400
