@@ -228,7 +228,10 @@ private func answer(_ recipe: String, _ sent: ReceivedRequest) throws -> RuleAns
             (#"[{"name": "slack", "secret": "s"}]"#, "recipes[0].secret: unknown member; known are name"),
             (#"[{"name": "slack"}, {"name": "slack"}]"#, "recipes[1].name: duplicate recipe"),
             (#"["slack"]"#, "recipes[0]: must be an object such as {\"name\": \"slack\"}"),
-            (#"[{"name": "cloudevents", "rate": 0}]"#, "recipes[0].rate: must be a whole number from 1 to 1000000000"),
+            (
+                #"[{"name": "cloudevents", "rate": 0}]"#,
+                "recipes[0].rate: must be \"*\" or a whole number from 1 to 1000000000"
+            ),
             ("{}", "recipes: must be an array of at most 17 recipes"),
         ])
     func `a fault is reported with its place`(text: String, fault: String) throws {

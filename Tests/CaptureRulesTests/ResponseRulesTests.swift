@@ -128,9 +128,15 @@ func faults(_ text: String) throws -> [String] {
                 ]
             ),
             (
+                #"[{"then": {"delay": 5}}]"#,
+                [
+                    "responses[0].then.delay: unknown member; known are body, delay_ms, headers, sequence, status"
+                ]
+            ),
+            (
                 #"[{"then": {"sequence": [], "status": 200}}]"#,
                 [
-                    "responses[0].then.status: unknown member; known are sequence",
+                    "responses[0].then.status: must be in the answers of the sequence, not beside it",
                     "responses[0].then.sequence: must be an array of 1 to 50 answers",
                 ]
             ),

@@ -88,9 +88,11 @@ struct Recipe: Sendable {
     /// The value of `WebHook-Allowed-Rate`: how many requests a minute, or an asterisk for any number (HTTP 1.1 Web Hooks
     /// for Event Delivery 1.0.2, section 4.2.2).
     private static func rate(_ object: SettingObject, _ faults: inout SettingFaults) -> String {
-        guard object["rate"] != .string("*"),
-            let rate = object.wholeNumber("rate", in: 1...1_000_000_000, &faults)
-        else { return "*" }
+        guard let value = object["rate"], value != .string("*") else { return "*" }
+        guard let rate = value.integer, (1...1_000_000_000).contains(rate) else {
+            faults.add(object.place(of: "rate"), "must be \"*\" or a whole number from 1 to 1000000000")
+            return "*"
+        }
         return String(rate)
     }
 }

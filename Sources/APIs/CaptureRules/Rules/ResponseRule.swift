@@ -42,12 +42,14 @@ extension ResponseRule {
             faults.add(place, "is required")
             return []
         }
-        guard case .object(let members) = then, members.contains(where: { $0.name == "sequence" }) else {
-            return SettingObject(then, at: place, known: AnswerTemplate.known, &faults).map {
-                [AnswerTemplate($0, &faults)]
-            } ?? []
+        guard let object = SettingObject(then, at: place, known: AnswerTemplate.known.union(["sequence"]), &faults)
+        else {
+            return []
         }
-        guard let object = SettingObject(then, at: place, known: ["sequence"], &faults) else { return [] }
+        guard object.has("sequence") else { return [AnswerTemplate(object, &faults)] }
+        for name in AnswerTemplate.known.sorted() where object.has(name) {
+            faults.add(object.place(of: name), "must be in the answers of the sequence, not beside it")
+        }
         guard let values = object["sequence"]?.array, (1...RuleLimits.sequence).contains(values.count) else {
             faults.add(object.place(of: "sequence"), "must be an array of 1 to \(RuleLimits.sequence) answers")
             return []

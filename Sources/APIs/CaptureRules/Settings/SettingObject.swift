@@ -27,6 +27,9 @@ struct SettingObject {
 
     func place(of name: String) -> String { "\(place).\(name.shortened(to: 64))" }
 
+    /// Whether the member is there, even if it is null.
+    func has(_ name: String) -> Bool { members.contains { $0.name == name } }
+
     /// `nil` if the member is missing or null.
     subscript(name: String) -> JSON? {
         guard let value = members.last(where: { $0.name == name })?.value, value != .null else { return nil }
