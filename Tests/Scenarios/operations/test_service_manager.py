@@ -69,8 +69,9 @@ def test_a_reload_is_over_for_the_manager_too_when_new_processes_do_not_serve(se
     service = serve(RESPONDERS=2, NOTIFY_SOCKET=str(tmp_path / "notify"))
     assert manager.report()[1] == ["READY=1"]
     before = service.responders() + service.workers()
-    # The worker opens this file after it has read the secret.
+    # The worker opens this file after it has read the secret, and responders open their first epoll.
     wait_for(lambda: any(path.endswith("worker.lock") for path in open_files(before[-1])))
+    wait_for(lambda: all(any("eventpoll" in path for path in open_files(pid)) for pid in before[:-1]))
     secret = os.path.join(service.directory, "secret.key")
     with open(secret, "rb") as file:
         right = file.read()
