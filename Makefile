@@ -13,9 +13,11 @@ swift = env -u SDKROOT -u PKG_CONFIG_PATH -u CPATH -u LIBRARY_PATH PATH="$$PATH:
 
 .PHONY: run test test-swift test-scenarios build bench fuzz chaos sanitize coverage format lint install image clean
 
-run: build
-	@scripts/install-packages run
-	@DATA_DIR="$${DATA_DIR:-var}" exec $(program) serve
+# Without optimization, which is built in half the time.
+run:
+	@scripts/install-packages build run
+	$(swift) build --product postroom
+	@DATA_DIR="$${DATA_DIR:-var}" exec .build/debug/postroom serve
 
 build:
 	@scripts/install-packages build

@@ -1,11 +1,13 @@
-"""`make install`: what it copies, and that the copy serves."""
+"""`make run`: that it serves what it builds. `make install`: what it copies, and that the copy serves."""
 
 import os
 import pathlib
+import signal
 import subprocess
+import urllib.request
 
 import pytest
-from harness import PROGRAM, ROOT, Service
+from harness import PROGRAM, ROOT, Service, free_port, wait_for
 
 
 @pytest.fixture
@@ -60,3 +62,23 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
             assert service.call("GET", "/page/" + name).body == (prefix / "share" / "postroom" / "page" / name).read_bytes()
     finally:
         service.stop()
+
+
+def test_make_run_builds_and_serves_until_it_is_interrupted(source, tmp_path):
+    for name in ("scripts", "packages.txt"):
+        os.symlink(os.path.join(ROOT, name), source / name)
+    swift = source.parent / "programs" / "swift"
+    swift.write_text(f'#!/bin/sh\n[ "$*" = "build --product postroom" ] && mkdir -p .build/debug && ln -s {PROGRAM} .build/debug/postroom\n')
+    port = free_port()
+    with open(tmp_path / "log", "w") as log:
+        run = subprocess.Popen(
+            ["make", "-C", str(source), "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={"PATH": f"{swift.parent}:/usr/bin:/bin", "APP_PORT": str(port), "OPS_SERVER_PORT": "0", "RESPONDERS": "1"})
+    try:
+        wait_for(lambda: run.poll() is not None or "Create an endpoint" in (tmp_path / "log").read_text())
+        created = urllib.request.Request(f"http://127.0.0.1:{port}/manage/endpoint", method="POST")
+        assert urllib.request.urlopen(created, timeout=10).status == 201, (tmp_path / "log").read_text()
+    finally:
+        os.killpg(run.pid, signal.SIGINT)
+    run.wait(20)
+    assert (source / "var" / "store.mdb").exists()

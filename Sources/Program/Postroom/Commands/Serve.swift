@@ -218,6 +218,9 @@ struct Serve: AsyncCommand {
     }
 
     private func announce(_ settings: Settings) {
+        #if DEBUG
+            print("Built without optimization: \"make build\" makes a faster program.")
+        #endif
         if nginx {
             let page = settings.hasInspector ? ", with a page for browsers" : ""
             print("Postroom \(postroomVersion) serves on \(address(settings))\(page). Create an endpoint:\n")
