@@ -32,3 +32,19 @@ def open_page(browser):
 def endpoint(shared):
     """An endpoint. It stays, as the page would be told that it is gone."""
     return shared.create()
+
+
+@pytest.fixture
+def subscribe(service):
+    """Creates subscriptions of the file's `service`, which end with the test."""
+    made = []
+
+    def subscribe(url="https://example.invalid/", jsonpath="$", **members):
+        answer = service.api("POST", "/eventmatch", {"name": "test", "jsonpath": jsonpath, "target_url": url, **members})
+        assert answer.status == 200, answer.text
+        made.append(answer.json())
+        return made[-1]
+
+    yield subscribe
+    for one in made:
+        service.api("DELETE", "/eventmatch/" + one["uuid"])
