@@ -13,11 +13,15 @@ import { text } from "./text.js";
 const interval = 3;
 const pageSize = 50;
 const catchUpPages = 10;
+// Older lines are dropped; they can be loaded again.
+const lineLimit = 500;
 
 export function openSubscription(id, { go }) {
   let raw = {};
   let current = null;
   const lines = new Map();
+  let limit = lineLimit;
+  let dropped = 0;
   let filter = "";
   const title = el("h1", {}, text.subscription);
   const facts = el("dl", { class: "properties" });
@@ -25,6 +29,7 @@ export function openSubscription(id, { go }) {
   const fault = el("div", {});
   const list = el("ol", { class: "timeline" });
   const empty = el("p", { class: "about", role: "status" });
+  const note = el("p", { class: "about", role: "status" });
   const older = button(text.older, () => act(loadOlder), { hidden: true });
   const toggle = button(text.disable, () => act(setEnabled));
   const poll = new Poller(load, interval, (error) => refused(error, poll, fault, text.gone));
@@ -44,6 +49,7 @@ export function openSubscription(id, { go }) {
     }
     show(answer);
     add(page);
+    drop();
     fault.replaceChildren();
   }
 
@@ -51,6 +57,25 @@ export function openSubscription(id, { go }) {
     lines.clear();
     list.replaceChildren();
     older.hidden = true;
+    limit = lineLimit;
+    noteDropped(0);
+  }
+
+  /** Drops the oldest lines if there are too many. */
+  function drop() {
+    const surplus = [...lines.keys()].sort((a, b) => b - a).slice(limit);
+    if (surplus.length === 0) return;
+    for (const number of surplus) {
+      lines.get(number).remove();
+      lines.delete(number);
+    }
+    older.hidden = false;
+    noteDropped(dropped + surplus.length);
+  }
+
+  function noteDropped(count) {
+    dropped = count;
+    note.textContent = count > 0 ? text.dropped(limit, count) : "";
   }
 
   const query = (more = {}) => ({ limit: pageSize, ...(filter && { status: filter }), ...more });
@@ -89,6 +114,9 @@ export function openSubscription(id, { go }) {
   async function loadOlder() {
     const page = await events.deliveries(id, query({ before: Math.min(...lines.keys()) }));
     add(page);
+    // What was asked for stays.
+    limit = Math.max(lineLimit, lines.size);
+    noteDropped(Math.max(0, dropped - page.length));
     older.hidden = page.length === 0;
   }
 
@@ -202,7 +230,7 @@ export function openSubscription(id, { go }) {
         },
       }, Object.entries(text.outcomes).map(([value, label]) => el("option", { value }, label)))),
     ),
-    empty, list, older,
+    empty, list, note, older,
   );
   return { title: text.subscription, element, start: () => poll.start(), close: () => poll.close() };
 }

@@ -54,6 +54,7 @@ export const text = {
   outcome: "Show",
   outcomes: { "": "all", success: "delivered", failure: "failed" },
   noDeliveries: "No delivery was made yet.",
+  dropped: (limit, count) => `The newest ${limit.toLocaleString("en")} stay here. ${plural(count, "older one was", "older ones were")} dropped, and can be loaded again.`,
   noneOfKind: "There is none of this kind.",
   attempt: (count) => `attempt ${count}`,
   notMade: "not attempted",

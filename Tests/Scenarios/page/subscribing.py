@@ -44,3 +44,14 @@ def look(tab, name):
             assert tab.run("return document.documentElement.scrollWidth <= innerWidth"), size
             tab.screenshot("%s-%s-%d" % (name, scheme, size[0]))
     tab.resize(*DESKTOP)
+
+
+def hold(tab):
+    """Has requests of the page wait until `release()`, from the next look on."""
+    tab.run("""
+        const send = fetch;
+        const all = new Promise((go) => window.release = go);
+        window.waits = 0;
+        window.fetch = async (...given) => { waits += 1; await all; return send(...given); };
+        """)
+    tab.wait("waits > 0")

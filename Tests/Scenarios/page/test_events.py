@@ -6,7 +6,7 @@ import re
 import pytest
 from event_service import token
 from harness import wait_for
-from subscribing import HOSTILE, click, look, opened, send, type_into
+from subscribing import HOSTILE, click, hold, look, opened, send, type_into
 from webhook_service import WebhookService
 
 
@@ -128,19 +128,36 @@ def test_no_delivery_is_missing_when_many_are_made_between_two_looks(service, op
     send(service, {"burst": -1})
     tab = opened(open_page, service, "/" + made["uuid"])
     tab.wait("document.querySelectorAll('.timeline li').length === 1")
-    # The look that comes next is answered once all are delivered.
-    tab.run("""
-        const send = fetch;
-        const all = new Promise((go) => window.release = go);
-        window.waits = 0;
-        window.fetch = async (...given) => { waits += 1; await all; return send(...given); };
-        """)
-    tab.wait("waits > 0")
+    hold(tab)
     service.api("POST", "/receive", [{"specversion": "1.0", "type": "t", "source": "/s", "id": str(n), "burst": n} for n in range(130)], {
         "Content-Type": "application/cloudevents-batch+json"})  # fmt: skip
     service.finish()
     tab.run("release()")
     tab.wait("document.querySelectorAll('.timeline li').length === 131")
+
+
+def test_a_view_that_stays_open_drops_the_oldest_deliveries(service, open_page, subscribe, receive):
+    def batch(count):
+        events = [{"specversion": "1.0", "type": "t", "source": "/s", "id": token("many"), "many": n} for n in range(count)]
+        assert service.api("POST", "/receive", events, {"Content-Type": "application/cloudevents-batch+json"}).status == 200
+        service.finish()
+
+    made = subscribe(receive({"/hook": {"status": 200}}).url("/hook"), "$.many")
+    batch(60)
+    tab = opened(open_page, service, "/" + made["uuid"])
+    tab.wait("document.querySelectorAll('.timeline li').length === 50")
+    hold(tab)
+    batch(480)
+    tab.run("release()")
+    tab.wait("document.querySelectorAll('.timeline li').length === 500")
+    assert "30 older ones were dropped" in tab.text(".events")
+    # What is loaded on request stays when others arrive.
+    click(tab, "Load older ones")
+    tab.wait("document.querySelectorAll('.timeline li').length === 540")
+    assert "dropped" not in tab.text(".events")
+    batch(1)
+    tab.wait("document.querySelector('.events').textContent.includes('1 older one was dropped')")
+    assert tab.run("return document.querySelectorAll('.timeline li').length") == 540
 
 
 def test_an_event_is_shown_as_it_came(service, open_page, subscribe, receive):
