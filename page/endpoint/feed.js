@@ -91,8 +91,11 @@ export class Feed {
     if (now - this.lastTick > 15000) this.restart();
     this.lastTick = now;
     if (this.state === "reconnecting") this.setState("reconnecting", this.detail);
+    if (this.state !== "live") return;
     // A failure is not reported: the look that is waiting is what counts.
-    if (this.state === "live" && now - this.settingsAt >= settingsInterval) this.takeSettings().catch(() => {});
+    if (now - this.settingsAt >= settingsInterval) this.takeSettings().catch(() => {});
+    // No look waits for refused requests. In a tab that nobody sees, they come with the settings.
+    if (!document.hidden) this.takeRefused().catch(() => {});
   }
 
   setState(state, detail = {}) {
@@ -174,6 +177,16 @@ export class Feed {
     this.settingsAt = Date.now();
     this.settings = await endpoint.settings(this.id, this.signal(15));
     this.listener.onSettings(this.settings);
+    await this.takeRefused();
+  }
+
+  /** One look at a time: the next one asks for what follows. */
+  takeRefused() {
+    this.lookingForRefused ??= this.lookForRefused().finally(() => (this.lookingForRefused = null));
+    return this.lookingForRefused;
+  }
+
+  async lookForRefused() {
     const refused = await endpoint.look(this.id, { refused: "", after: this.refusedCursor }, this.signal(15));
     if (refused.length > 0) {
       this.refusedCursor = refused.at(-1).id;

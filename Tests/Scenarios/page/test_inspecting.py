@@ -155,6 +155,11 @@ def test_a_full_endpoint_shows_it_and_what_it_refused(serve, open_page):
     assert tab.text("#room") == "2 of 2, full"
     choose(tab, "row-r1")
     assert "the endpoint was full. (507)" in tab.text("#detail")
+    # The next one does not wait for the next look at the settings.
+    tab.run("const send = fetch; window.fetch = (url, ...more) => (/settings$/.test(url) ? new Promise(() => {}) : send(url, ...more))")
+    assert service.hook(endpoint, "3").status == 507
+    wait_for_rows(tab, "row-r2", "row-r1", "row-2", "row-1")
+    tab.reload().wait(STATE + " === 'live'")
     service.configure(endpoint, enabled=True, overflow="drop-oldest")
     tab.wait("document.getElementById('room').textContent === '2 of 2, full: the oldest are dropped'")
 
