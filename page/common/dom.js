@@ -103,15 +103,37 @@ export const submit = (label, properties = {}) => el("button", { type: "submit",
 export const fieldForm = (label, input, buttonLabel, action, ...more) =>
   form(action, { class: "card" }, el("label", { for: input.id }, label), el("div", { class: "row-of-fields" }, input, submit(buttonLabel)), ...more);
 
+let faults = 0;
+
 /** A place for what is wrong. Screen readers speak it. */
 export function fault(message = null) {
-  const element = el("p", { class: "notice bad", role: "alert", hidden: message === null }, message);
+  const element = el("p", { id: `fault-${++faults}`, class: "notice bad", role: "alert", hidden: message === null }, message);
+  let unmark = [];
   return {
     element,
     show(...content) {
+      for (const action of unmark) action();
+      unmark = [];
       element.replaceChildren(...content);
       element.hidden = content.length === 0;
     },
+    /** Marks the fields that are wrong, until something else is shown, and goes to the first one. */
+    mark(controls) {
+      unmark = controls.map((control) => markFault(control, element.id));
+      controls[0]?.focus();
+    },
+  };
+}
+
+/** Marks a field as wrong, as the element with this id says. Returns what undoes it. */
+function markFault(control, id) {
+  const before = control.getAttribute("aria-describedby");
+  control.setAttribute("aria-invalid", "true");
+  control.setAttribute("aria-describedby", before ? `${id} ${before}` : id);
+  return () => {
+    control.removeAttribute("aria-invalid");
+    if (before) control.setAttribute("aria-describedby", before);
+    else control.removeAttribute("aria-describedby");
   };
 }
 

@@ -1,7 +1,7 @@
 // Creates or changes a subscription.
 
 import { button, check, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
-import { labelled } from "../common/failures.js";
+import { FieldFault, fieldsOf, labelled } from "../common/failures.js";
 import { events } from "./api.js";
 import { reason } from "./parts.js";
 import { text } from "./text.js";
@@ -15,15 +15,16 @@ const labels = {
   auth: text.auth, handshake: text.handshake,
 };
 
-/** The text of a JSON object, as it is written. */
-function object(name, string) {
+/** The text of a JSON object, as it is written in a field; `empty` stands for an empty field. */
+function object(name, input, empty = "") {
+  const string = input.value.trim() || empty;
   try {
     const value = JSON.parse(string);
     if (value !== null && typeof value === "object" && !Array.isArray(value)) return string;
   } catch {
     // Said below.
   }
-  throw { status: 400, message: text.notJSON(name) };
+  throw new FieldFault(text.notJSON(name), input);
 }
 
 /** The fields for what the target gets to know the sender. What is not changed stays as it was written. */
@@ -49,11 +50,17 @@ function authorization(raw) {
   const values = (fields) => Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.value]));
   const write = {
     none: () => "{}", basic: () => JSON.stringify({ type: "basic", basic: values(basic) }),
-    header: () => JSON.stringify({ type: "header", header: values(header) }), other: () => object(text.auth, other.value),
+    header: () => JSON.stringify({ type: "header", header: values(header) }), other: () => object(text.auth, other),
   };
   const before = write[kind]();
   return {
     element: [field(text.auth, select), place],
+    /** The field for a member of the authorization, such as `basic.username`. */
+    control(index, rest = "") {
+      const { username, password } = basic;
+      const fields = { "basic.username": username, "basic.password": password, "header.type": header.type, "header.credentials": header.credentials };
+      return select.value === "other" ? other : (fields[rest] ?? select);
+    },
     read() {
       const now = write[select.value]();
       return select.value === kind && now === before ? raw : now;
@@ -85,14 +92,18 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
     const parts = [
       ["name", JSON.stringify(name.value)], ["jsonpath", JSON.stringify(expression.value)], ["dialect", JSON.stringify(dialect.value || null)],
       ["target_url", JSON.stringify(target.value)], ["format", JSON.stringify(format.value)], ["handshake", String(handshake.input.checked)],
-      ["extensions", object(text.facts.extensions, extensions.value.trim() || "{}")],
+      ["extensions", object(text.facts.extensions, extensions, "{}")],
     ];
     // An empty one is refused for a new subscription.
     if (id !== null || written !== "{}") parts.push(["auth", written]);
     return `{${parts.map(([key, value]) => `${JSON.stringify(key)}: ${value}`).join(", ")}}`;
   }
 
+  const controls = {
+    name, jsonpath: expression, dialect, target_url: target, format, extensions, auth: auth.control, handshake: handshake.input,
+  };
   const save = async () => {
+    error.show();
     try {
       const made = id === null ? (await events.create(body())).uuid : (await events.change(id, body()), id);
       box.close();
@@ -100,13 +111,14 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
       done(made);
     } catch (failure) {
       error.show(...visible(labelled(reason(failure), labels)));
+      error.mark(fieldsOf(failure, controls));
     }
   };
   const content = form(
     save, {},
     field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
-    field(text.extensions, extensions), auth.element, handshake.element, error.element,
-    el("div", { class: "buttons" }, submit(text.save, { class: "primary" }), button(text.cancel, () => box.close())),
+    field(text.extensions, extensions), auth.element, handshake.element,
+    el("div", { class: "buttons" }, error.element, submit(text.save, { class: "primary" }), button(text.cancel, () => box.close())),
   );
   const box = dialog(id === null ? text.newTitle : text.editTitle, content);
   box.classList.add("wide");

@@ -16,6 +16,7 @@ export function standing(settings) {
       text.standing, !settings.forwarding && el("p", { class: "about" }, text.off),
       isShown && field(text.standingHint, addresses),
     ),
+    control: () => addresses,
     read: () => linesOf(addresses.value),
     /** How the address at an index is called. */
     label: (index) => (index === undefined ? text.standing : text.standingLine(lineOf(addresses.value, linesOf(addresses.value)[index]))),

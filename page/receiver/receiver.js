@@ -1,8 +1,8 @@
 // Playing the receiver: what senders are answered, which handshakes are answered, whether signatures are checked.
 
 import { endpoint } from "../common/api.js";
-import { button, check, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
-import { labelled } from "../common/failures.js";
+import { button, check, dialog, el, fault, field, form, group, submit, tell, visible } from "../common/dom.js";
+import { FieldFault, fieldsOf, labelled } from "../common/failures.js";
 import { standing } from "../forward/standing.js";
 import { text } from "./text.js";
 import { Trial, readHeaders } from "./trial.js";
@@ -21,9 +21,9 @@ const presets = {
   twilio: ["secret"], gitlab: ["secret"], hmac: ["secret", ...hmacFields], "3dverse": ["public_key", "header", "timestamp_header"],
 };
 
-function readTolerance(string) {
-  if (!/^\d+$/.test(string.trim())) throw new Error(text.toleranceFault);
-  return Number(string);
+function readTolerance(input) {
+  if (!/^\d+$/.test(input.value.trim())) throw new FieldFault(text.toleranceFault, input);
+  return Number(input.value);
 }
 
 const timed = ["standard-webhooks", "stripe", "slack", "3dverse"];
@@ -73,15 +73,19 @@ function answers(settings) {
       const field = { status: text.status, delay_ms: text.delay, headers: text.answerHeaderFields, body: text.answerBody }[name];
       return chosen === "one" && field ? `${field}${more.replace(".", " ")}` : text.rule(index + 1, rest);
     },
+    control(index, rest) {
+      if (chosen === "rules") return rules;
+      return { status, delay_ms: delay, headers, body }[/^then\.(\w+)/.exec(rest ?? "")?.[1]];
+    },
     read() {
       if (chosen === "empty") return [];
-      if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers.value)), body: body.value, delay_ms: Number(delay.value) } }];
+      if (chosen === "one") return [{ then: { status: Number(status.value), headers: Object.fromEntries(readHeaders(headers)), body: body.value, delay_ms: Number(delay.value) } }];
       try {
         const parsed = JSON.parse(rules.value || "[]");
-        if (!Array.isArray(parsed)) throw new Error(text.rulesNotList);
+        if (!Array.isArray(parsed)) throw new FieldFault(text.rulesNotList, rules);
         return parsed;
       } catch (error) {
-        throw error instanceof SyntaxError ? new Error(text.rulesNotJSON(error.message)) : error;
+        throw error instanceof SyntaxError ? new FieldFault(text.rulesNotJSON(error.message), rules) : error;
       }
     },
   };
@@ -101,16 +105,21 @@ function handshakes(settings) {
     const more = el("span", { hidden: !input.checked }, fields.map((one) => one.element));
     input.addEventListener("change", () => (more.hidden = !input.checked));
     const read = () => ({ ...set, name, ...Object.fromEntries(fields.map((one) => [one.parameter, one.read()])) });
-    return { name, input, read, element: el("div", { class: "recipe" }, element, more) };
+    return { name, input, fields, read, element: el("div", { class: "recipe" }, element, more) };
   });
   // Of several recipes that could answer, the first one does: those that are set keep their order.
-  const read = () => {
+  const chosen = () => {
     const place = ({ name }) => (settings.recipes.findIndex((recipe) => recipe.name === name) + 1 || Infinity);
-    return entries.filter((entry) => entry.input.checked).sort((a, b) => place(a) - place(b) || 0).map((entry) => entry.read());
+    return entries.filter((entry) => entry.input.checked).sort((a, b) => place(a) - place(b) || 0);
   };
   return {
-    element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))), read,
-    label: (index, rest) => [text.recipes, read()[index]?.name, text.parameters[rest] ?? rest].filter(Boolean).join(", "),
+    element: group(text.recipes, el("div", { class: "columns" }, entries.map((entry) => entry.element))),
+    read: () => chosen().map((entry) => entry.read()),
+    control(index, rest) {
+      const entry = chosen()[index];
+      return entry?.fields.find((one) => one.parameter === rest)?.control ?? entry?.input;
+    },
+    label: (index, rest) => [text.recipes, chosen()[index]?.name, text.parameters[rest] ?? rest].filter(Boolean).join(", "),
   };
 }
 
@@ -139,13 +148,14 @@ function verification(settings) {
   update();
   return {
     element: group(text.verify, choice, more),
+    control: (index, rest) => ({ ...inputs, reject: reject.input })[rest] ?? choice,
     label: (index, rest) => [text.verify, text.parameters[rest] ?? rest].filter(Boolean).join(", "),
     read() {
       if (choice.value === "") return null;
       const values = { preset: choice.value, reject: reject.input.checked };
       for (const name of names) {
         const { value } = inputs[name];
-        if (applies(name) && value !== "") values[name] = name === "tolerance_seconds" ? readTolerance(value) : value;
+        if (applies(name) && value !== "") values[name] = name === "tolerance_seconds" ? readTolerance(inputs[name]) : value;
       }
       return values;
     },
@@ -164,6 +174,10 @@ function others(settings) {
     element: group(
       text.others, [enabled, subpaths, dropOldest, cors, pinned].map((one) => one.element), field(text.expires, expires), field(text.deliveryHeader, deliveryHeader),
     ),
+    controls: {
+      enabled: enabled.input, subpaths: subpaths.input, overflow: dropOldest.input, cors: cors.input, pinned: pinned.input, expires,
+      delivery_header: deliveryHeader,
+    },
     read: () => ({
       enabled: enabled.input.checked,
       subpaths: subpaths.input.checked,
@@ -171,15 +185,16 @@ function others(settings) {
       cors: cors.input.checked,
       pinned: pinned.input.checked,
       delivery_header: deliveryHeader.value.trim() || null,
-      ...readExpiry(expires.value.trim().toLowerCase()),
+      ...readExpiry(expires),
     }),
   };
 }
 
-function readExpiry(string) {
+function readExpiry(input) {
+  const string = input.value.trim().toLowerCase();
   if (string === "") return {};
   if (string === "never") return { expires: null };
-  if (!/^\d+(\.\d+)?$/.test(string)) throw new Error(text.expiresFault);
+  if (!/^\d+(\.\d+)?$/.test(string)) throw new FieldFault(text.expiresFault, input);
   return { expires: Number(string) };
 }
 
@@ -201,7 +216,9 @@ export async function receiver(id, chosen, changed) {
     const now = Object.entries(read()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
     return Object.fromEntries(now.map(([name, value]) => [name, Array.isArray(value) && value.length === 0 ? null : value]));
   };
-  const labels = { ...text.members, ...Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section.label])) };
+  const ofSections = (member) => Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, section[member]]));
+  const labels = { ...text.members, ...ofSections("label") };
+  const controls = { ...rest.controls, ...ofSections("control") };
   const explained = (failure) => labelled(failure instanceof TypeError ? text.failed(text.noAnswer) : failure.message, labels);
   const error = fault();
   const apply = async () => {
@@ -212,15 +229,15 @@ export async function receiver(id, chosen, changed) {
       tell(text.applied);
       changed();
     } catch (failure) {
-      error.show(explained(failure));
-      error.element.scrollIntoView({ block: "nearest" });
+      error.show(...visible(explained(failure)));
+      error.mark(fieldsOf(failure, controls));
     }
   };
   const trial = new Trial(id, chosen, changes, () => rest.read(), explained);
   const content = form(
     apply, { noValidate: true },
-    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element, error.element,
-    el("div", { class: "buttons" }, submit(text.apply, { class: "primary" }), button(text.close, () => box.close())),
+    sections.responses.element, sections.recipes.element, sections.verify.element, rest.element, sections.forwards.element,
+    el("div", { class: "buttons" }, error.element, submit(text.apply, { class: "primary" }), button(text.close, () => box.close())),
   );
   const box = dialog(text.receiverTitle, el("div", { class: "receiver" }, content, trial.element));
   box.classList.add("wide");

@@ -2,6 +2,7 @@
 
 import { endpoint } from "../common/api.js";
 import { button, el, field, group, tell, visible } from "../common/dom.js";
+import { FieldFault } from "../common/failures.js";
 import { headerFields } from "../common/text.js";
 import { verdict } from "../endpoint/verdict.js";
 import { text } from "./text.js";
@@ -61,7 +62,7 @@ export class Trial {
     const [, path, query] = /^([^?]*)(?:\?(.*))?$/s.exec(this.path.value);
     return {
       method: this.method.value, path: path === "" || path.startsWith("/") ? path : `/${path}`, query: query ?? null,
-      headers: readHeaders(this.headers.value).map(([name, value]) => ({ name, value })), body: this.body.value,
+      headers: readHeaders(this.headers).map(([name, value]) => ({ name, value })), body: this.body.value,
     };
   }
 
@@ -108,8 +109,8 @@ export class Trial {
   }
 }
 
-/** The header fields of a text with a field a line. */
-export const readHeaders = (string) => headerFields(string, (line) => new Error(text.headerFault(line)));
+/** The header fields that are written in a field, each on a line. */
+export const readHeaders = (input) => headerFields(input.value, (line) => new FieldFault(text.headerFault(line), input));
 
 function described(answer) {
   const by = answer.answeredBy === null ? text.tryNobody : text.tryAnswerer(answer.answeredBy);

@@ -1,7 +1,7 @@
 // The dialogs of a webhook: create and change it, send a test, recover, delete.
 
-import { button, check, copy, dialog, el, fault, field, form, group, submit, tell } from "../common/dom.js";
-import { labelled, reason } from "../common/failures.js";
+import { button, check, copy, dialog, el, fault, field, form, group, submit, tell, visible } from "../common/dom.js";
+import { FieldFault, fieldsOf, labelled, reason } from "../common/failures.js";
 import { headerFields, text as common } from "../common/text.js";
 import { isDisabled } from "./state.js";
 import { text } from "./text.js";
@@ -14,27 +14,26 @@ const select = (options, value) => el("select", {}, options.map(([name, label]) 
 /**
  * A dialog with a form. What its action throws is shown in it, and it stays.
  * @param action resolves when the dialog may be closed; `false` leaves it open
+ * @param controls the fields, by the names that errors have for them
  */
-function formDialog(title, content, label, action, kind = "primary") {
+function formDialog(title, content, label, action, { controls = {}, kind = "primary" } = {}) {
   const error = fault();
   const submitted = async () => {
     error.show();
     try {
       if ((await action()) !== false) box.close();
     } catch (failure) {
-      error.show(failure instanceof Fault ? failure.message : labelled(reason(failure), labels));
+      error.show(...visible(labelled(reason(failure), labels)));
+      error.mark(fieldsOf(failure, controls));
     }
   };
-  const buttons = el("div", { class: "buttons" }, submit(label, { class: kind }), button(common.cancel, () => box.close()));
-  const box = dialog(title, form(submitted, { noValidate: true }, content, error.element, buttons));
+  const buttons = el("div", { class: "buttons" }, error.element, submit(label, { class: kind }), button(common.cancel, () => box.close()));
+  const box = dialog(title, form(submitted, { noValidate: true }, content, buttons));
   return box;
 }
 
 const { waits, ...fields } = text.field;
 const labels = { ...fields, events: () => fields.events, retry_policy: (index) => (index === undefined ? fields.retry_policy : text.waitLabel(index + 1)), since: text.since, until: text.until };
-
-/** What is wrong with a form, found before it is sent. */
-class Fault extends Error {}
 
 // Create and change
 
@@ -67,7 +66,7 @@ export function editor(webhook, types, save) {
       description: description.value.trim() || null, method: method.value,
       retry_policy: policy.value === "list" ? waits.value.split(/[,\s]+/).filter(Boolean) : policy.value,
       rate_limit: rate.value.trim() === "" ? null : Number.isNaN(Number(rate.value)) ? rate.value : Number(rate.value),
-      ordered: ordered.input.checked, custom_headers: readHeaders(headers.value),
+      ordered: ordered.input.checked, custom_headers: readHeaders(headers),
     };
     if (secret.value !== "keep") members.secret = secret.value === "make" ? true : null;
     if (disabled.input.checked !== (webhook ? isDisabled(webhook) : false)) members.disabled_until = disabled.input.checked ? never : null;
@@ -92,13 +91,19 @@ export function editor(webhook, types, save) {
       if (saved.secret && !saved.secret.endsWith("***")) showSecret(saved.secret);
       return true;
     },
+    {
+      controls: {
+        name, url, events: events[0]?.input, description, method, retry_policy: () => (policy.value === "list" ? waits : policy), rate_limit: rate,
+        ordered: ordered.input, custom_headers: headers, secret, disabled_until: disabled.input,
+      },
+    },
   );
   box.classList.add("wide");
   name.focus();
 }
 
-function readHeaders(string) {
-  const fields = headerFields(string, (line) => new Fault(text.headerFault(line)));
+function readHeaders(input) {
+  const fields = headerFields(input.value, (line) => new FieldFault(text.headerFault(line), input));
   return fields.length > 0 ? Object.fromEntries(fields.map(([name, value]) => [name, value.trim()])) : null;
 }
 
@@ -127,7 +132,7 @@ export function recoverDialog(recover) {
   formDialog(
     text.recoverTitle, [el("p", {}, text.recoverText), field(text.since, since), field(text.until, until), outcome], text.recoverButton,
     async () => {
-      if (since.value === "") throw new Fault(text.timeFault);
+      if (since.value === "") throw new FieldFault(text.timeFault, since);
       const body = { since: new Date(since.value).toISOString() };
       if (until.value !== "") body.until = new Date(until.value).toISOString();
       outcome.hidden = true;
@@ -137,11 +142,12 @@ export function recoverDialog(recover) {
       outcome.hidden = false;
       return !more;
     },
+    { controls: { since, until } },
   );
 }
 
 export function deleteDialog(webhook, remove) {
-  formDialog(text.deleteTitle(webhook.name.slice(0, 100)), [el("p", {}, text.deleteText)], text.deleteButton, remove, "danger");
+  formDialog(text.deleteTitle(webhook.name.slice(0, 100)), [el("p", {}, text.deleteText)], text.deleteButton, remove, { kind: "danger" });
 }
 
 export { never };

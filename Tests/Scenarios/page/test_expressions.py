@@ -105,6 +105,7 @@ def test_an_expression_becomes_a_subscription(service, open_page):
     tab.allow("400")
     click(tab, "Save")
     tab.wait("document.querySelector('dialog [role=alert]').textContent.startsWith('Target URL: ')")
+    assert tab.run("return document.activeElement.type") == "url" and tab.run("return document.activeElement.ariaInvalid") == "true"
     assert tab.axe() == []
     tab.screenshot("events-form")
     tab.find("dialog input[type=url]").clear()

@@ -2,7 +2,9 @@
 
 import json
 
+import pytest
 from inspecting import page_of, wait_for_rows
+from tab import PHONE
 
 
 def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
@@ -20,6 +22,43 @@ def test_the_receiver_is_played_from_the_page(shared, open_page, endpoint):
     tab.allow("400").wait("!document.querySelector('dialog [role=alert]').hidden")
     assert tab.text("dialog [role=alert]").startswith("Status: must be a whole number")
     assert shared.hook(endpoint).status == 299
+
+
+def apply(tab, change):
+    """Changes the settings in the form and presses Apply where it is, without scrolling to it."""
+    tab.run(change)
+    assert tab.run("""
+        const place = document.querySelector("dialog [type=submit]").getBoundingClientRect();
+        const found = document.elementFromPoint(place.x + place.width / 2, place.y + place.height / 2);
+        found?.click();
+        return found?.type""") == "submit"
+
+
+@pytest.mark.parametrize("size", [(1280, 757), PHONE])
+def test_apply_can_be_pressed_wherever_the_form_is_and_leads_to_the_fault(shared, open_page, endpoint, size):
+    tab = page_of(open_page, shared, endpoint).allow("400").resize(*size)
+    tab.find("#receiver").click()
+    tab.wait("document.querySelector('dialog[open] form')")
+    cases = [
+        ("document.querySelectorAll('[name=answers]')[1].click(); document.querySelector('dialog input[type=number]').value = '999'", "Status", "Status: must be"),
+        ("document.querySelector('dialog input[type=number]').value = 200; document.querySelector('dialog textarea').value = 'none'", "Header fields (Name: value), one on each line", '"none" is not a header field'),
+        ("document.querySelector('dialog textarea').value = ''; [...document.querySelectorAll('.recipe input')].find(one => one.parentElement.textContent.trim() === 'zoom').click()", "zoom: Secret", "Handshakes of providers, zoom, Secret: "),
+        ("document.querySelectorAll('.recipe :checked').forEach(one => one.click()); document.querySelector('[placeholder=never]').value = 'soon'", "Remove it so many seconds from now (never: at the limits of the installation; empty: as it is)", "Remove it so many seconds from now: write"),
+        ("document.querySelector('[placeholder=never]').value = '0'", "Remove it so many seconds from now (never: at the limits of the installation; empty: as it is)", "Remove it so many seconds from now must be"),
+    ]  # fmt: skip
+    for change, field, told in cases:
+        apply(tab, change)
+        tab.wait("!document.querySelector('dialog form [role=alert]').hidden && document.querySelector('dialog form [role=alert]').textContent.startsWith(%s)" % json.dumps(told))
+        (focused,) = [node for node in tab.accessibility().all() if node.properties.get("focused") and node.role != "RootWebArea"]
+        assert focused.name == field and focused.properties["invalid"] == "true" and focused.properties["description"].startswith(told)
+        assert tab.run("return document.querySelectorAll('dialog [aria-invalid]').length") == 1
+        assert tab.run("""
+            const place = document.activeElement.getBoundingClientRect();
+            return document.elementFromPoint(place.x + 5, place.y + place.height / 2) === document.activeElement""")
+    assert tab.axe() == []
+    tab.screenshot("receiver-fault-%d" % size[0])
+    apply(tab, "document.querySelector('[placeholder=never]').value = ''")
+    tab.wait("!document.querySelector('dialog')")
 
 
 def test_errors_name_the_fields_of_the_form(shared, open_page, endpoint):

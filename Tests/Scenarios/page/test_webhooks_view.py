@@ -94,6 +94,7 @@ def test_a_webhook_is_created_changed_disabled_and_deleted(hub, open_page, envir
     fill(tab, Name="first", URL="nonsense")
     press(tab, "Create", "document.querySelector('dialog')")
     tab.wait("document.querySelector('dialog [role=alert]').textContent.startsWith('URL: ')")
+    assert tab.run("return document.activeElement.type") == "url" and tab.run("return document.activeElement.ariaInvalid") == "true"
     fill(tab, URL=receiver.url("/created"), Custom="X-Token: hidden-value", Secret="make")
     tab.run("[...document.querySelectorAll('dialog .check')].find(one => one.textContent.trim().startsWith('job-completed')).querySelector('input').click()")
     press(tab, "Create", "document.querySelector('dialog')")
