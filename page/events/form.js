@@ -3,8 +3,10 @@
 import { button, check, dialog, el, fault, field, form, submit, tell, visible } from "../common/dom.js";
 import { FieldFault, fieldsOf, labelled } from "../common/failures.js";
 import { events } from "./api.js";
-import { reason } from "./parts.js";
+import { expressionFaults, reason } from "./parts.js";
 import { text } from "./text.js";
+
+const pauseMilliseconds = 150;
 
 const choice = (values, chosen) => el("select", {}, Object.entries(values).map(([value, label]) => el("option", { value, selected: value === chosen }, label)));
 
@@ -77,8 +79,13 @@ function authorization(raw) {
  */
 export function openForm({ id = null, current = {}, raw = {}, done }) {
   const name = input(current.name ?? "", { required: true, maxLength: 255 });
-  const expression = el("textarea", { rows: 2, spellcheck: false, required: true, value: current.jsonpath ?? "$" });
+  const faults = el("div", { id: "form-expression-faults" });
+  const expression = el("textarea", {
+    rows: 2, spellcheck: false, required: true, value: current.jsonpath ?? "$", "aria-describedby": faults.id, oninput: explainSoon,
+  });
+  let timer;
   const dialect = choice({ "": text.dialectRule, ...text.dialects }, current.dialect ?? "");
+  dialect.addEventListener("change", explainSoon);
   const target = input(current.target_url ?? "", { type: "url", required: true, placeholder: "https://" });
   const format = choice(text.formats, current.format ?? "json");
   const extensions = el("textarea", { rows: 2, spellcheck: false, value: raw.extensions ?? "{}" });
@@ -99,6 +106,23 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
     return `{${parts.map(([key, value]) => `${JSON.stringify(key)}: ${value}`).join(", ")}}`;
   }
 
+  /** Not when the field is left: the button that is about to be pressed would move. */
+  function explainSoon() {
+    clearTimeout(timer);
+    timer = setTimeout(explain, pauseMilliseconds);
+  }
+
+  /** Shows where an expression has a fault that has it refused in the dialect that is chosen. */
+  async function explain() {
+    const tried = [expression.value, dialect.value];
+    // Without an answer, the form is refused when it is sent.
+    const { dialects } = await events.try(tried[0], "{}").catch(() => ({ dialects: {} }));
+    if (tried[0] !== expression.value || tried[1] !== dialect.value) return;
+    const asked = Object.entries(dialects).filter(([one]) => [one, ""].includes(tried[1]));
+    const isRefused = asked.length > 0 && asked.every(([, { valid }]) => !valid);
+    faults.replaceChildren(...(isRefused ? [expressionFaults(tried[0], asked)] : []));
+  }
+
   const controls = {
     name, jsonpath: expression, dialect, target_url: target, format, extensions, auth: auth.control, handshake: handshake.input,
   };
@@ -111,12 +135,14 @@ export function openForm({ id = null, current = {}, raw = {}, done }) {
       done(made);
     } catch (failure) {
       error.show(...visible(labelled(reason(failure), labels)));
-      error.mark(fieldsOf(failure, controls));
+      const wrong = fieldsOf(failure, controls);
+      error.mark(wrong);
+      if (wrong.includes(expression)) await explain();
     }
   };
   const content = form(
     save, {},
-    field(text.name, name), field(text.expression, expression), field(text.dialect, dialect), field(text.target, target), field(text.format, format),
+    field(text.name, name), field(text.expression, expression), faults, field(text.dialect, dialect), field(text.target, target), field(text.format, format),
     field(text.extensions, extensions), auth.element, handshake.element,
     el("div", { class: "buttons" }, error.element, submit(text.save, { class: "primary" }), button(text.cancel, () => box.close())),
   );

@@ -77,3 +77,19 @@ export function refused(error, poller, place, goneText) {
   if (!isGone) poller.element.textContent = text.stopped;
   place.replaceChildren(el("p", { class: "notice bad", role: "alert" }, isGone ? goneText : visible(text.failed(reason(error)))));
 }
+
+export const faultText = ({ line, column, reason }) => text.fault(line, column, reason);
+
+/** What is wrong with an expression in each of some dialects, which are given as the API answers them, by name. */
+export const expressionFaults = (expression, dialects) => el("ul", { class: "faults" }, dialects.map(([name, { error }]) => el(
+  "li", {}, el("strong", {}, text.dialects[name]), " ", visible(faultText(error)), marked(expression, error),
+)));
+
+/** The line of an expression that has a fault, with a mark at its place. */
+function marked(expression, { offset }) {
+  const all = new TextEncoder().encode(expression);
+  const decode = (from, to) => new TextDecoder().decode(all.subarray(from, to));
+  const before = decode(Math.max(0, offset - 60), offset).split("\n").at(-1).replace(/^\ufffd+/, "");
+  const after = decode(offset, offset + 60).split("\n")[0].replace(/\ufffd+$/, "");
+  return el("code", { class: "place", "aria-hidden": "true" }, visible(before), el("mark", {}, after[0] ?? "⏎"), visible(after.slice(1)));
+}

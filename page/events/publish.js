@@ -49,6 +49,8 @@ export function openPublisher() {
       if (ids.length === 1) follow(ids[0]);
     } catch (failure) {
       error.show(...visible(reason(failure)));
+      // Other failures are not about what was typed.
+      if ([400, 413].includes(failure.status)) error.mark([content]);
     }
   }
 

@@ -3,7 +3,7 @@
 import { button, el, visible } from "../common/dom.js";
 import { events } from "./api.js";
 import * as examples from "./examples.js";
-import { reason } from "./parts.js";
+import { expressionFaults, faultText, reason } from "./parts.js";
 import { text } from "./text.js";
 
 const pauseMilliseconds = 150;
@@ -97,20 +97,9 @@ export function openTester(use) {
     );
     if (isRefused) {
       expression.setAttribute("aria-invalid", "true");
-      faults.append(el("ul", { class: "faults" }, entries.map(([name, { error }]) => el("li", {}, el("strong", {}, text.dialects[name]), " ", faultText(error), marked(error)))));
+      faults.append(expressionFaults(expression.value, entries));
     }
     results.replaceChildren(...entries.map(([name, found]) => dialect(name, found, answer.dialect)));
-  }
-
-  const faultText = (error) => text.fault(error.line, error.column, error.reason);
-
-  /** The line of the expression that has a fault, with a mark at its place. */
-  function marked({ offset }) {
-    const all = new TextEncoder().encode(expression.value);
-    const decode = (from, to) => new TextDecoder().decode(all.subarray(from, to));
-    const before = decode(Math.max(0, offset - 60), offset).split("\n").at(-1).replace(/^\ufffd+/, "");
-    const after = decode(offset, offset + 60).split("\n")[0].replace(/\ufffd+$/, "");
-    return el("code", { class: "place", "aria-hidden": "true" }, visible(before), el("mark", {}, after[0] ?? "⏎"), visible(after.slice(1)));
   }
 
   function dialect(name, found, used) {

@@ -243,6 +243,8 @@ def test_an_event_is_published_and_its_deliveries_are_shown(service, subscribe, 
     tab.allow("400")
     click(tab, "Publish", "document.querySelector('main form')")
     tab.wait("!document.querySelector('main form [role=alert]').hidden")
-    assert tab.text("#published") == ""
+    assert tab.text("#published") == "" and tab.run("return document.activeElement.id") == "event"
+    (focused,) = [node for node in tab.accessibility().all("textbox") if node.properties.get("focused")]
+    assert focused.properties["invalid"] == "true" and focused.properties["description"].startswith(tab.text("main form [role=alert]"))
     click(tab, "New example")
     assert json.loads(tab.run("return document.querySelector('#event').value"))["id"] != given["id"]

@@ -92,6 +92,38 @@ def test_hostile_texts_and_long_events_are_harmless(service, open_page):
     assert tab.run("return document.documentElement.scrollWidth <= innerWidth") and tab.axe() == []
 
 
+def test_the_form_explains_what_is_wrong_with_an_expression(service, open_page):
+    def faults():
+        return tab.run("return [...document.querySelectorAll('dialog .faults li')].map(one => [one.querySelector('strong').textContent, one.querySelector('mark').textContent])")
+
+    tab = opened(open_page, service, "/try")
+    type_into(tab, "#expression", "$.data")
+    tab.wait("document.querySelector('.verdict button')")
+    click(tab, "Use it in a new subscription")
+    expression, dialect = tab.find("dialog textarea"), tab.find("dialog select")
+    for selector, text in (("dialog input", "n"), ("dialog [type=url]", "https://example.invalid/")):
+        tab.find(selector).send_keys(text)
+    expression.clear()
+    expression.send_keys("$.a[?@.b ==]")
+    # While one types; in the dialect that is chosen, or in both.
+    tab.wait("document.querySelectorAll('dialog .faults li').length === 2")
+    dialect.send_keys("RFC")
+    tab.wait("document.querySelectorAll('dialog .faults li').length === 1")
+    assert faults() == [["RFC 9535", "]"]] and tab.axe() == []
+    tab.allow("400")
+    click(tab, "Save")
+    tab.wait("document.activeElement.ariaInvalid === 'true'")
+    (focused,) = [node for node in tab.accessibility().all("textbox") if node.properties.get("focused")]
+    assert focused.name == "JSONPath expression" and "column 12" in focused.properties["description"]
+    tab.screenshot("events-form-fault")
+    # It is valid in the other dialect.
+    expression.clear()
+    expression.send_keys("$.data[?(@.size < 100)]")
+    dialect.send_keys("default")
+    tab.wait("document.querySelectorAll('dialog .faults').length === 0")
+    tab.press("ESCAPE")
+
+
 def test_an_expression_becomes_a_subscription(service, open_page):
     tab = opened(open_page, service, "/try")
     type_into(tab, "#expression", "$.data.files[?(@.size < 100)]")
