@@ -4,7 +4,7 @@
 import { go } from "./common/address.js";
 import { idIn } from "./common/api.js";
 import { button, el } from "./common/dom.js";
-import { remember } from "./common/recent.js";
+import { endpoints } from "./common/recent.js";
 import { text } from "./common/text.js";
 import { home } from "./home.js";
 
@@ -72,7 +72,7 @@ async function show() {
     main.replaceChildren(home(openEndpoint));
     return;
   }
-  if (!name) remember(id);
+  if (!name) endpoints.remember(id);
   let module;
   try {
     [module] = await Promise.all(name ? [views[name](), style(name)] : [endpointView()]);

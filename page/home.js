@@ -3,7 +3,7 @@
 import { endpoint, idIn } from "./common/api.js";
 import { button, el, fault, fieldForm, form, submit, tell } from "./common/dom.js";
 import { failed } from "./common/failures.js";
-import { forget, recent } from "./common/recent.js";
+import { endpoints, recentCard } from "./common/recent.js";
 import { text } from "./common/text.js";
 
 export function home(open) {
@@ -39,22 +39,6 @@ export function home(open) {
     }
   }, { id: "example" });
   const exampleCard = el("div", { class: "card" }, example, el("p", {}, text.exampleHint));
-  return el("div", { class: "home" }, el("h1", {}, text.title), error.element, newForm, exampleCard, openForm, list());
-}
-
-function list() {
-  const ids = recent();
-  if (ids.length === 0) return null;
-  const items = ids.map((id) => {
-    const item = el(
-      "li", {},
-      el("a", { href: `inspect#${encodeURIComponent(id)}`, "data-view": "" }, id),
-      button(text.forget, () => {
-        forget(id);
-        item.remove();
-      }, { title: text.forgetTitle(id), class: "link" }),
-    );
-    return item;
-  });
-  return el("section", { class: "card" }, el("h2", {}, text.recent), el("ul", { class: "plain-list" }, items));
+  const list = recentCard(endpoints, (id) => `inspect#${encodeURIComponent(id)}`, text.forgetTitle);
+  return el("div", { class: "home" }, el("h1", {}, text.title), error.element, newForm, exampleCard, openForm, list);
 }

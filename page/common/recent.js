@@ -1,5 +1,8 @@
 // What was opened in this browser, newest first. An id may be the only secret of what it names, so the lists stay in this browser.
 
+import { button, el } from "./dom.js";
+import { text } from "./text.js";
+
 const limit = 20;
 
 /** A list of texts under a name. */
@@ -26,7 +29,21 @@ export function recentList(key) {
   };
 }
 
-export const { all: recent, remember, forget } = recentList("postroom.endpoints");
+export const endpoints = recentList("postroom.endpoints");
+
+/** A card with links to what is in a list, each of which can be forgotten; `null` if there are none. */
+export function recentCard(list, href, forgetTitle) {
+  const items = list.all().map((id) => {
+    const forget = () => {
+      list.forget(id);
+      item.remove();
+    };
+    const link = el("a", { href: href(id), "data-view": "" }, id);
+    const item = el("li", {}, link, button(text.forget, forget, { title: forgetTitle(id), class: "link" }));
+    return item;
+  });
+  return items.length > 0 ? el("section", { class: "card" }, el("h2", {}, text.recent), el("ul", { class: "plain-list" }, items)) : null;
+}
 
 export function setting(name, value) {
   try {

@@ -2,6 +2,7 @@
 
 import { go } from "../common/address.js";
 import { button, el, fault, fieldForm } from "../common/dom.js";
+import { recentCard } from "../common/recent.js";
 import { randomUUID, uuidIn } from "../common/uuid.js";
 import { environments } from "./api.js";
 import { EnvironmentView } from "./environment.js";
@@ -30,27 +31,11 @@ class Chooser {
     };
     const openForm = fieldForm(text.openLabel, field, text.open, chosen, error.element);
     const create = el("div", { class: "card" }, button(text.create, () => openEnvironment(randomUUID()), { class: "primary", id: "new-environment" }), el("p", {}, text.createHint));
-    this.element = el("div", { class: "home" }, el("h1", {}, text.title), openForm, create, list());
+    const list = recentCard(environments, (id) => `inspect#/webhooks/${id}`, text.forgetTitle);
+    this.element = el("div", { class: "home" }, el("h1", {}, text.title), openForm, create, list);
   }
 
   start() {}
 
   close() {}
-}
-
-function list() {
-  const ids = environments.all();
-  if (ids.length === 0) return null;
-  const items = ids.map((id) => {
-    const item = el(
-      "li", {},
-      el("a", { href: `inspect#/webhooks/${id}`, "data-view": "" }, id),
-      button(text.forget, () => {
-        environments.forget(id);
-        item.remove();
-      }, { title: text.forgetTitle(id), class: "link" }),
-    );
-    return item;
-  });
-  return el("section", { class: "card" }, el("h2", {}, text.recent), el("ul", { class: "plain-list" }, items));
 }
