@@ -12,7 +12,7 @@ package protocol CaptureStore: ForwardRequestStore {
     ///   - name: the name of the endpoint, of which the id is made then.
     ///   - address: the client's address; limits count an IPv6 network of 64 bits as one address.
     func create(
-        _ id: (UInt64) -> Endpoint.ID, name: String?, for request: RequestID?, from address: String?,
+        _ id: @escaping (UInt64) -> Endpoint.ID, name: String?, for request: RequestID?, from address: String?,
         at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Creation
 

@@ -29,8 +29,18 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The error after a write or sync has failed.
     package static func diskFailure(_ function: String) -> LMDBError { LMDBError(code: EIO, function: function) }
 
+    /// The error of `RemoteTables` that have to fetch something first. The operation is then made again.
+    package static let notFetched = LMDBError(code: -30_001, function: "fetch")
+
+    /// A failure of the engine that has remote tables.
+    package static func remote(_ reason: String) -> LMDBError { LMDBError(code: remoteFailure, function: reason) }
+
+    private static let remoteFailure: CInt = -30_002
+
     package var description: String {
-        isRecordDamage ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
+        if code == Self.remoteFailure { return function }
+        return isRecordDamage
+            ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
     }
 
     /// Whether there was no room for a write: in the map, in one transaction, or on the disk.

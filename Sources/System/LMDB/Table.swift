@@ -13,6 +13,10 @@ package struct Table: Sendable {
     /// Opens a table; with `creating`, and in a write transaction, makes it if there is none. It stays open once the
     /// transaction is committed.
     package init(_ name: String, creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
+        if let remote = transaction.remote {
+            index = try remote.index(of: name)
+            return
+        }
         var index: UInt32 = 0
         let flags = creating ? UInt32(MDB_CREATE) : 0
         unsafe try check(mdb_dbi_open(transaction.handle, name, flags, &index), "mdb_dbi_open")
@@ -21,6 +25,10 @@ package struct Table: Sendable {
 
     /// Opens a table; `nil` if there is none of this name.
     package init?(ifThere name: String, in transaction: borrowing Transaction) throws(LMDBError) {
+        if let remote = transaction.remote {
+            index = try remote.index(of: name)
+            return
+        }
         var index: UInt32 = 0
         let code = unsafe mdb_dbi_open(transaction.handle, name, 0, &index)
         if code == MDB_NOTFOUND { return nil }
@@ -30,6 +38,7 @@ package struct Table: Sendable {
 
     /// How many entries there are.
     package func count(in transaction: borrowing Transaction) throws(LMDBError) -> Int {
+        if let remote = transaction.remote { return try remote.count(in: index) }
         var statistics = MDB_stat()
         unsafe try check(mdb_stat(transaction.handle, index, &statistics), "mdb_stat")
         return statistics.ms_entries
@@ -39,6 +48,9 @@ package struct Table: Sendable {
     package func value<Result>(
         at key: [UInt8], in transaction: borrowing Transaction, _ body: (RawSpan) -> Result
     ) throws(LMDBError) -> Result? {
+        if let remote = transaction.remote {
+            return try remote.value(at: key, in: index).map { unsafe body($0.span.bytes) }
+        }
         var found = unsafe MDB_val()
         let code = unsafe withValue(key) { unsafe mdb_get(transaction.handle, index, $0, &found) }
         if code == MDB_NOTFOUND { return nil }
@@ -52,6 +64,11 @@ package struct Table: Sendable {
 
     /// Stores a value under a key, replacing the old value if there is one.
     package func put(_ value: [UInt8], at key: [UInt8], in transaction: inout Transaction) throws(LMDBError) {
+        if let remote = transaction.remote {
+            try remote.put(value, at: key, in: index)
+            transaction.changes += 1
+            return
+        }
         let code = unsafe withValue(key) { key in
             unsafe withValue(value) { value in unsafe mdb_put(transaction.handle, index, key, value, 0) }
         }
@@ -63,6 +80,11 @@ package struct Table: Sendable {
     /// Removes a key and its value, and returns whether the key existed.
     @discardableResult
     package func remove(_ key: [UInt8], in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        if let remote = transaction.remote {
+            guard try remote.remove(key, in: index) else { return false }
+            transaction.changes += 1
+            return true
+        }
         let code = unsafe withValue(key) { unsafe mdb_del(transaction.handle, index, $0, nil) }
         if code == MDB_NOTFOUND { return false }
         try check(code, "mdb_del")
@@ -79,6 +101,12 @@ package struct Table: Sendable {
         from start: [UInt8] = [], before end: [UInt8]? = nil, backwards: Bool = false,
         in transaction: borrowing Transaction, _ body: (RawSpan, RawSpan) -> Bool
     ) throws(LMDBError) {
+        if let remote = transaction.remote {
+            let range = backwards ? KeyRange(from: [], before: nil) : KeyRange(from: start, before: end)
+            return try remote.scan(range, in: index, backwards: backwards) {
+                unsafe body($0.span.bytes, $1.span.bytes)
+            }
+        }
         var cursor: OpaquePointer?
         unsafe try check(mdb_cursor_open(transaction.handle, index, &cursor), "mdb_cursor_open")
         defer { unsafe mdb_cursor_close(cursor) }
@@ -111,6 +139,12 @@ extension Table {
         from start: [UInt8]? = nil, before end: [UInt8], in transaction: borrowing Transaction,
         _ body: (RawSpan, RawSpan) -> Bool
     ) throws(LMDBError) {
+        if let remote = transaction.remote {
+            let range = KeyRange(from: start ?? [], before: end)
+            return try remote.scan(range, in: index, backwards: true) {
+                unsafe body($0.span.bytes, $1.span.bytes)
+            }
+        }
         var cursor: OpaquePointer?
         unsafe try check(mdb_cursor_open(transaction.handle, index, &cursor), "mdb_cursor_open")
         defer { unsafe mdb_cursor_close(cursor) }

@@ -2,7 +2,10 @@ internal import CLMDB
 
 /// A transaction, tied to the thread that began it. One that is not committed is rolled back.
 @safe package struct Transaction: ~Copyable {
-    let handle: OpaquePointer
+    /// `nil` if the tables are remote.
+    let handle: OpaquePointer?
+    /// The tables, if they are not in an LMDB environment.
+    let remote: (any RemoteTables)?
     /// Keeps the environment open for as long as the transaction lives, as closing it frees its transactions (mdb.c,
     /// mdb_env_close0); `nil` if `Environment.read` lends the transaction.
     private let environment: Environment?
@@ -17,11 +20,22 @@ internal import CLMDB
     init(own handle: OpaquePointer, in environment: Environment) {
         unsafe self.handle = handle
         self.environment = environment
+        remote = nil
     }
 
     init(lent handle: OpaquePointer) {
         unsafe self.handle = handle
         environment = nil
+        remote = nil
+    }
+
+    /// A transaction on tables of another engine, which commits and rolls back itself.
+    /// - Parameter changes: how many changes it has made before.
+    package init(on remote: any RemoteTables, changes: Int = 0) {
+        unsafe handle = nil
+        environment = nil
+        self.remote = remote
+        self.changes = changes
     }
 
     /// Commits: makes the writes visible to all processes. The handle is gone whether or not this succeeds (lmdb.h,

@@ -63,7 +63,7 @@ import Values
             #expect(try post(store, body: body))
             var first = 0
             do {
-                let snapshot = try store.core.environment.beginRead()
+                let snapshot = try store.core.itsFile.environment.beginRead()
                 var refused = 0
                 while refused < 300 {
                     if try post(store, body: body) { first += 1 } else { refused += 1 }
@@ -162,17 +162,17 @@ import Values
             try store.create(1)
             try store.commit()
             for _ in 0..<10 { #expect(try post(store, body: 300_000)) }
-            let snapshot = try store.core.environment.beginRead()
+            let snapshot = try store.core.itsFile.environment.beginRead()
             try empty(store)
             for _ in 0..<3 {
                 try store.touch()
                 try store.commit()
             }
-            #expect(try store.core.environment.freePages(enough: .max).usable < 100)
+            #expect(try store.core.itsFile.environment.freePages(enough: .max).usable < 100)
             try snapshot.commit()
             try store.checkpoint()
-            #expect(try store.core.environment.freePages(enough: .max).usable > 700)
-            #expect(try store.core.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
+            #expect(try store.core.itsFile.environment.freePages(enough: .max).usable > 700)
+            #expect(try store.core.itsFile.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
         }
     }
 }
@@ -196,7 +196,7 @@ import Values
             }
             #expect(others.count + 1 == Tables.names.count)
             #expect(Set(Tables.names).count == Tables.names.count)
-            try store.core.environment.read { (transaction) throws(LMDBError) in
+            try store.core.itsFile.environment.read { (transaction) throws(LMDBError) in
                 for name in Tables.names { _ = try Table(name, creating: false, in: transaction) }
             }
         }

@@ -221,7 +221,7 @@ import Values
             for _ in 0..<50 {
                 #expect(try store.accept(at: 1) == .stored)
                 try store.commit()
-                let oldest = try #require(store.core.environment.oldestReader())
+                let oldest = try #require(store.core.itsFile.environment.oldestReader())
                 #expect(oldest <= anchor)
             }
             try store.checkpoint()
@@ -231,7 +231,7 @@ import Values
 
     @Test func `processes that share a store write frames in one order`() throws {
         try withPowerCut { store in
-            let other = try open(store.core.path.removingLastComponent())
+            let other = try open(store.core.itsFile.path.removingLastComponent())
             for number in 0..<40 {
                 let writer = number % 2 == 0 ? store : other
                 #expect(try writer.accept(at: 1) == .stored)
@@ -253,7 +253,7 @@ import Values
             let other = try open(directory)
             let durability = try #require(store.core.durability)
             func failing() throws(LMDBError) -> Durability.WrittenFrame? {
-                var transaction = try store.core.environment.beginWrite()
+                var transaction = try store.core.itsFile.environment.beginWrite()
                 try durability.begin(&transaction)
                 try store.core.tables.touched.put((), in: &transaction)
                 return try durability.writeFrame(of: &transaction)

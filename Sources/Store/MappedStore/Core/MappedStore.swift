@@ -1,5 +1,6 @@
-internal import LMDB
+package import LMDB
 package import Linux
+internal import Queues
 package import Storage
 package import SystemPackage
 package import Values
@@ -63,13 +64,39 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// - Parameter directory: the directory of the store's file; it must exist.
     package init(directory: FilePath, _ options: Options) throws(StoreError) {
         core = try StoreCore(directory: directory, options)
-        capture = MappedCapture(core)
-        queues = MappedQueues(core)
-        deliveries = MappedDeliveries(core)
-        webhooks = MappedWebhooks(deliveries)
-        events = MappedEvents(deliveries)
-        matching = MappedMatching(events)
-        retention = MappedRetention(events)
+        (capture, queues, deliveries, webhooks, events, matching, retention) = Self.domains(core)
+    }
+
+    /// The names of all tables.
+    package static var tableNames: [String] { Tables.names }
+
+    /// Writes the records that every store has, unless the tables of another engine have them already.
+    package static func prepare(_ remote: any RemoteTables) throws(LMDBError) {
+        var transaction = Transaction(on: remote)
+        let tables = try Tables(creating: true, in: transaction)
+        guard try tables.schema.value(in: transaction) == nil else { return }
+        try tables.schema.put(schemaVersion, in: &transaction)
+        try tables.numbers.put(Numbers(), in: &transaction)
+        try tables.queueState.put(QueueState(time: StoreMark.seconds()), in: &transaction)
+    }
+
+    /// Opens the store on another engine, whose tables have the current layout.
+    package init(on remote: any RemoteEngine) throws(LMDBError) {
+        core = try StoreCore(on: remote)
+        (capture, queues, deliveries, webhooks, events, matching, retention) = Self.domains(core)
+    }
+
+    private static func domains(
+        _ core: StoreCore
+    ) -> (
+        MappedCapture, MappedQueues, MappedDeliveries, MappedWebhooks, MappedEvents, MappedMatching, MappedRetention
+    ) {
+        let deliveries = MappedDeliveries(core)
+        let events = MappedEvents(deliveries)
+        return (
+            MappedCapture(core), MappedQueues(core), deliveries, MappedWebhooks(deliveries), events,
+            MappedMatching(events), MappedRetention(events)
+        )
     }
 
     package var clock: SteadyClock { core.clock }
@@ -125,6 +152,19 @@ package final class MappedStore: MappedDomain, StorageEngine {
     package func takeCheckpointNews() -> CheckpointNews? { core.durability?.takeCheckpointNews() }
 
     package var durabilityMetrics: DurabilityMetrics? { core.durability?.shared.metrics }
+
+    // MARK: Operations on another engine
+
+    /// Reads what `commit` will read, so that it need not be fetched then.
+    package func anticipateCommit() throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in _ = try core.captureState(in: transaction) }
+    }
+
+    /// Goes on with the open transaction, which an operation has broken, after its engine has undone what that one wrote.
+    package func mendTurn(on tables: any RemoteTables) { core.mendTurn(on: tables) }
+
+    /// Makes the open transaction fail: its engine has lost what was written.
+    package func breakTurn(_ failure: StoreFailure) { core.breakTurn(failure) }
 
     // MARK: Upkeep
 

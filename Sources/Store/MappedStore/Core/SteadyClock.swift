@@ -29,7 +29,8 @@ package struct SteadyClock: StorageClock, Equatable {
         return SteadyClock(bootID: bootID, offsetMicroseconds: start - SystemClock.bootTimeMicroseconds())
     }
 
-    init(bootID: String, offsetMicroseconds: Int64) {
+    /// A clock that is `offsetMicroseconds` ahead of the time since the machine started.
+    package init(bootID: String, offsetMicroseconds: Int64) {
         self.bootID = bootID
         self.offsetMicroseconds = offsetMicroseconds
     }

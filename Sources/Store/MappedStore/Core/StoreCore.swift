@@ -5,16 +5,15 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The state that all domains of the store share: the file with its tables, the open write transaction, and the room left.
+/// The state that all domains of the store share: the tables, the open write transaction, and the room left.
 ///
 /// Writes collect in one transaction until `commit`. Readers, in any process, see them only after it. Used by one thread.
 final class StoreCore {
-    let environment: Environment
-    /// `nil` if the store was opened for reading only.
-    let durability: Durability?
-    private let readDurability: ReadDurability?
+    /// The store's file; `nil` if its tables are on another engine.
+    let file: MappedFile?
+    /// The engine that has the tables, if they are not in a file.
+    let remote: (any RemoteEngine)?
     let tables: Tables
-    let mark: StoreMark
     let clock: SteadyClock
     /// The values when the store was opened. Another process may have raised the ceiling since.
     let numbers: Numbers
@@ -22,20 +21,14 @@ final class StoreCore {
     private var turn: Transaction?
     private var turnFailure: StoreFailure?
     /// Bytes by which the open transaction may grow the file, as admitted so far.
-    private var turnGrowth = 0
+    var turnGrowth = 0
     /// The part of these bytes that is for values larger than half a page, with one more page for each: such a value needs
     /// consecutive pages.
-    private var turnLargeBytes = 0
-    private var reserve: DiskReserve
-    private let lock: StoreLock
-    let path: FilePath
+    var turnLargeBytes = 0
     /// Set by processes that are watched, so that waiting for another process's write lock does not count as being stuck.
-    var heartbeat: Heartbeat?
-    private(set) var files: StoreFiles
+    var heartbeat: Heartbeat? { didSet { remote?.heartbeat = heartbeat } }
     /// The last transaction that this process has committed, or that its write transactions have seen.
     private var lastTransaction: UInt64 = 0
-    /// When pages may be released again after that was in vain, by `SystemClock.bootTimeMicroseconds`.
-    private var releasesAgainAt: Int64 = 0
 
     /// The objects of domains that are called when a turn is committed, fails or ends.
     private var participants: [any TurnParticipant] = []
@@ -47,12 +40,11 @@ final class StoreCore {
     /// that died.
     /// - Parameter directory: the directory of the store's file; it must exist.
     init(directory: FilePath, _ options: MappedStore.Options) throws(StoreError) {
-        path = MappedStore.file(in: directory)
+        let path = MappedStore.file(in: directory)
         let isReadOnly = options.access == .readOnly
         if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
         var lock = try StoreLock(in: directory, options.access)
         try StoreFiles.refuseLost(path, options, isAlone: lock.isAlone)
-        mark = StoreMark(path)
         let opened: OpenedStore
         if isReadOnly {
             if lock.isAlone { try Self.recover(directory, options) }
@@ -62,29 +54,39 @@ final class StoreCore {
         } else {
             opened = try OpenedStore(joining: directory, options)
         }
-        (environment, durability) = (opened.environment, opened.durability)
-        readDurability = opened.readDurability
-        (tables, clock) = (opened.tables, opened.clock)
+        (tables, clock, remote) = (opened.tables, opened.clock, nil)
+        let reserve: DiskReserve
         do throws(LMDBError) {
-            numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
+            numbers = try opened.environment.read { [tables] (transaction) throws(LMDBError) in
                 try tables.numbers.readable(in: transaction) ?? Numbers()
             }
-            reserve = try Self.reserve(path, environment)
+            reserve = try Self.reserve(path, opened.environment)
         } catch {
             throw StoreError(error, path)
         }
         if options.access != .exclusive { try lock.share(in: directory) }
         lock.endOpening()
-        self.lock = lock
-        files = try StoreFiles(path)
+        file = MappedFile(
+            opened.environment, opened.durability, opened.readDurability, path, lock, try StoreFiles(path), reserve)
+    }
+
+    /// Opens the tables of another engine, which have the current layout.
+    init(on remote: any RemoteEngine) throws(LMDBError) {
+        (file, self.remote) = (nil, remote)
+        let transaction = Transaction(on: try remote.beginRead())
+        defer { remote.endRead() }
+        tables = try Tables(creating: false, in: transaction)
+        numbers = try tables.numbers.readable(in: transaction) ?? Numbers()
+        clock = remote.clock
     }
 
     deinit {
         // A transaction ends before the environment that it belongs to.
         turn = nil
-        reserve.close()
-        durability?.close()
+        file?.close()
     }
+
+    var durability: Durability? { file?.durability }
 
     /// Registers an object that is called when a turn is committed, fails or ends.
     func join(_ participant: any TurnParticipant) { participants.append(participant) }
@@ -98,7 +100,15 @@ final class StoreCore {
         of subject: @autoclosure () -> String? = nil,
         _ body: (borrowing Transaction) throws(LMDBError) -> Result
     ) throws(StoreFailure) -> Result {
-        do throws(LMDBError) { return try environment.read(body) } catch { throw failure(error, subject()) }
+        do throws(LMDBError) {
+            if let file { return try file.environment.read(body) }
+            guard let remote else { preconditionFailure("a store has neither a file nor an engine") }
+            let transaction = Transaction(on: try remote.beginRead())
+            defer { remote.endRead() }
+            return try body(transaction)
+        } catch {
+            throw failure(error, subject())
+        }
     }
 
     /// Writes in the open transaction, or begins one.
@@ -121,7 +131,7 @@ final class StoreCore {
         } catch {
             let failure = failure(error, subject())
             // The transaction stays usable only after an error that is not LMDB's own.
-            if error.isRecordDamage, transaction.changes == changes {
+            if error == .notFetched || error.isRecordDamage && transaction.changes == changes {
                 turn = consume transaction
             } else {
                 turnFailure = failure
@@ -132,11 +142,12 @@ final class StoreCore {
 
     /// Converts an error. Damage is noted for the log, with the subject.
     private func failure(_ error: LMDBError, _ subject: String?) -> StoreFailure {
-        if let durability, durability.shared.isBroken {
+        if let file, let durability, durability.shared.isBroken {
             return .lost(
-                "writing to \(path) or its journal failed (\(error)); nothing is acknowledged until it is recovered")
+                "writing to \(file.path) or its journal failed (\(error)); nothing is acknowledged until it is recovered"
+            )
         }
-        let failure = StoreFailure(error)
+        let failure = remote?.failure(error) ?? StoreFailure(error)
         guard case .damaged(let what) = failure else { return failure }
         let named = subject.map { "\(what): \($0)" } ?? what
         damage.note(named)
@@ -150,70 +161,33 @@ final class StoreCore {
     /// of the turn can be handled again.
     var isTurnBroken: Bool { turnFailure != nil }
 
+    /// Goes on with a transaction that an operation has broken, after its engine has undone what the operation wrote.
+    func mendTurn(on tables: any RemoteTables) {
+        turnFailure = nil
+        if turn == nil { turn = Transaction(on: tables, changes: 1) }
+    }
+
+    /// Makes the open transaction fail: its engine has lost what was written.
+    func breakTurn(_ failure: StoreFailure) { turnFailure = failure }
+
     private func takeTurn() throws(StoreFailure) -> Transaction {
         if let transaction = turn.take() { return transaction }
         heartbeat?.setWaiting(true)
         defer { heartbeat?.setWaiting(false) }
         do throws(LMDBError) {
-            var transaction = try environment.beginWrite()
-            if reserve.left(environment) < Self.ampleRoom, !reserve.admits(Self.ampleRoom, environment) {
-                transaction = try beginInFullStore(transaction)
+            if let remote { return Transaction(on: try remote.beginWrite()) }
+            guard let file else { preconditionFailure("a store has neither a file nor an engine") }
+            var transaction = try file.environment.beginWrite()
+            if file.reserve.left(file.environment) < Self.ampleRoom,
+                !file.reserve.admits(Self.ampleRoom, file.environment)
+            {
+                transaction = try beginInFullStore(transaction, file)
             }
             try durability?.begin(&transaction)
             lastTransaction = max(lastTransaction, transaction.id - 1)
             return transaction
         } catch {
             throw failure(error, nil)
-        }
-    }
-
-    /// Begins a transaction in a store whose file can hardly grow: the room is in the pages that it does not use. Those that
-    /// the last checkpoint still needs are made usable first, if they are many.
-    /// - Parameter transaction: a write transaction that has written nothing.
-    private func beginInFullStore(_ transaction: consuming Transaction) throws(LMDBError) -> Transaction {
-        var held: Transaction? = consume transaction
-        var free = try environment.freePages(enough: Self.amplePages)
-        if let durability, Self.isWorthReleasing(free), SystemClock.bootTimeMicroseconds() >= releasesAgainAt {
-            held = nil
-            try releasePages(durability)
-            held = try environment.beginWrite()
-            free = try environment.freePages(enough: Self.amplePages)
-            // It was in vain if a reader still sees the pages.
-            if Self.isWorthReleasing(free) {
-                releasesAgainAt = SystemClock.bootTimeMicroseconds() + Self.releasePauseMicroseconds
-            }
-        }
-        // Even a full store must keep the pages that its next change needs.
-        let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
-        let suffices = free.usable >= wanted || (free.usable >= Self.fewPages && free.usable + free.pending >= wanted)
-        guard suffices || reserve.admits(0, environment), let held = held.take() else { throw .full }
-        return held
-    }
-
-    /// Room in which no transaction of ordinary size can get stuck.
-    private static let ampleRoom = 4 << 20
-    private static let amplePages = 4096
-    /// Bytes that a transaction that frees room may need, for copies of the pages that it changes.
-    private static let smallestRoom = 256 << 10
-    /// Pages needed by a transaction that changes one record.
-    private static let fewPages = 16
-    private static let releasePauseMicroseconds: Int64 = 200_000
-
-    private static func isWorthReleasing(_ free: FreePages) -> Bool { free.pending >= max(fewPages, free.usable / 4) }
-
-    /// Makes pages usable that the last checkpoint still needs. No transaction may be open.
-    private func releasePages(_ durability: Durability) throws(LMDBError) {
-        // Pages that a transaction has freed are usable after a checkpoint of a later one.
-        for _ in 0..<2 {
-            var transaction = try environment.beginWrite()
-            try durability.begin(&transaction)
-            do throws(LMDBError) {
-                try tables.touched.put((), in: &transaction)
-                try finish(transaction)
-            } catch {
-                guard error.isFull else { throw error }
-            }
-            try durability.releasePages()
         }
     }
 
@@ -225,12 +199,11 @@ final class StoreCore {
             for participant in participants { participant.turnFailed() }
             throw turnFailure
         }
-        guard isWriting || participants.contains(where: { $0.isPending }) else { return .empty }
+        guard isWriting || isPending else { return .empty }
+        try writePending()
         try write { (transaction) throws(LMDBError) in
-            for participant in participants where participant.isPending {
-                try participant.writePending(self, in: &transaction)
-            }
-            if rememberedInTurn > 0 {
+            // Another engine's worker forgets them: it costs a scan.
+            if rememberedInTurn > 0, remote == nil {
                 try forgetRequests(
                     before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 2 * rememberedInTurn + 2,
                     in: &transaction)
@@ -247,11 +220,27 @@ final class StoreCore {
         }
         // A commit to a file that was removed or replaced is lost: report it as failed.
         let isJournaled = durability?.shared.isJournaled ?? false
-        if let failure = files.failureAfterCommit(isDurable: isJournaled) ?? durability?.fileFailure { throw failure }
+        if let failure = file?.files.failureAfterCommit(isDurable: isJournaled) ?? durability?.fileFailure {
+            throw failure
+        }
         return .committed
     }
 
-    private func finish(_ transaction: consuming Transaction) throws(LMDBError) {
+    /// Whether domains have something to write at the next commit.
+    var isPending: Bool { participants.contains { $0.isPending } }
+
+    /// Writes that, in the open transaction.
+    private func writePending() throws(StoreFailure) {
+        guard isPending else { return }
+        try write { (transaction) throws(LMDBError) in
+            for participant in participants where participant.isPending {
+                try participant.writePending(self, in: &transaction)
+            }
+        }
+    }
+
+    func finish(_ transaction: consuming Transaction) throws(LMDBError) {
+        if let remote { return try remote.commit() }
         var transaction = transaction
         let (id, changes) = (transaction.id, transaction.changes)
         do throws(LMDBError) {
@@ -262,7 +251,9 @@ final class StoreCore {
             }
             durability?.noteCommitted(id, changes: changes, frameBytes: frame?.bytes ?? 0)
         } catch {
-            if error.isDiskFailure, Files.freeBytes(of: path) ?? 1 > 0 { durability?.shared.setBroken() }
+            if error.isDiskFailure, file.flatMap({ Files.freeBytes(of: $0.path) }) ?? 1 > 0 {
+                durability?.shared.setBroken()
+            }
             throw error
         }
         lastTransaction = id
@@ -271,14 +262,14 @@ final class StoreCore {
     // MARK: Tickets
 
     /// The id of the last transaction that this process has read, or committed. What was answered so far may depend on it.
-    var ticket: UInt64 { max(lastTransaction, environment.lastReadID) }
+    var ticket: UInt64 { max(lastTransaction, file?.environment.lastReadID ?? 0) }
 
     /// Whether no crash can undo a transaction, nor any before it.
     func isDurable(_ ticket: UInt64) -> Bool { durability?.isDurable(ticket) ?? true }
 
     /// Waits until the last transaction that this process has read or committed is durable.
     func flush() throws(StoreFailure) {
-        try readDurability?.flush(ticket)
+        try file?.readDurability?.flush(ticket)
         try waiting { () throws(LMDBError) in try durability?.flush(ticket) }
     }
 
@@ -316,6 +307,7 @@ final class StoreCore {
     /// Discards what was written since the last commit.
     func rollBack() {
         turn = nil
+        remote?.rollBack()
         turnFailure = nil
         turnGrowth = 0
         turnLargeBytes = 0
@@ -325,17 +317,30 @@ final class StoreCore {
 
     /// A number that changes whenever any process has committed something new to read.
     func version() throws(StoreFailure) -> UInt64 {
-        do throws(LMDBError) { return try environment.lastVisibleTransactionID() } catch { throw StoreFailure(error) }
+        do throws(LMDBError) {
+            if let file { return try file.environment.lastVisibleTransactionID() }
+            return try remote?.version() ?? 0
+        } catch { throw failure(error, nil) }
+    }
+
+    /// Bytes of the file that are in use, or that the tables take on another engine.
+    func usedBytes() throws(StoreFailure) -> Int {
+        if let file { return file.environment.usedBytes }
+        do throws(LMDBError) { return try remote?.usedBytes() ?? 0 } catch {
+            throw failure(error, nil)
+        }
     }
 
     /// Clears the reader slots of processes that died, so that the pages they held can be used again.
     func sweepDeadReaders() throws(StoreFailure) {
-        do throws(LMDBError) { try environment.sweepDeadReaders() } catch { throw StoreFailure(error) }
+        do throws(LMDBError) { _ = try file?.environment.sweepDeadReaders() } catch { throw StoreFailure(error) }
     }
 
     /// Writes a copy of the store as of one moment, without its free pages.
     func compact(to path: FilePath) throws(StoreFailure) {
-        do throws(LMDBError) { try environment.copyCompacted(to: path.string) } catch { throw StoreFailure(error) }
+        do throws(LMDBError) { try file?.environment.copyCompacted(to: path.string) } catch {
+            throw StoreFailure(error)
+        }
     }
 
     /// Writes a dummy key, so that a following commit proves that commits work.
@@ -343,50 +348,5 @@ final class StoreCore {
         try write { (transaction) throws(LMDBError) in
             try tables.touched.put((), in: &transaction)
         }
-    }
-
-    // MARK: Room
-
-    /// Admits so many more bytes to the open transaction. Returns false if there is no room: the caller must not write
-    /// them.
-    ///
-    /// Room is what the file may still grow by, plus the free pages inside it that no reader sees.
-    /// - Parameters:
-    ///   - largest: size of the largest single value among them; `nil`: they are one value.
-    ///   - leaving: bytes that must stay free, for operations that may use the last of the room.
-    func admit(
-        bytes: Int, largest: Int? = nil, leaving: Int = DiskReserve.deliveryBytes,
-        in transaction: inout Transaction
-    ) throws(LMDBError) -> Bool {
-        // A record needs its own pages, those of the trees above it, and copies of these. The first record of a turn adds
-        // 32 pages that the turn's other records share.
-        let pageBytes = environment.pageBytes
-        let growth = (bytes / pageBytes + 6) * pageBytes + (turnGrowth == 0 ? 32 * pageBytes : 0)
-        let largest = min(largest ?? bytes, bytes)
-        let needed = turnGrowth + growth + leaving
-        func admit() -> Bool {
-            turnGrowth += growth
-            if largest > pageBytes / 2 { turnLargeBytes += largest + pageBytes }
-            return true
-        }
-        if reserve.admits(needed, environment) { return admit() }
-        // The file cannot grow by that much, but there may be room inside it.
-        let left = max(0, reserve.left(environment))
-        let wanted = max(0, needed + DiskReserve.bytes - left) / pageBytes + 1
-        // A value larger than a page needs consecutive pages, at the end of the file or inside it.
-        let length = largest / pageBytes + 1
-        let fitsAtEnd = length == 1 || left >= turnGrowth + growth + DiskReserve.bytes / 2
-        let runs = fitsAtEnd ? 0 : 1 + turnLargeBytes / (length * pageBytes)
-        let free = try environment.freePages(enough: wanted, runs: runs, of: length)
-        if free.usable >= wanted, free.runs >= runs { return admit() }
-        // There is no room now. Forget requests that can no longer be retried, with what was kept for their retries. The
-        // pages that the last transaction freed become usable after this one: if those would suffice, write something so
-        // that this one is committed. Otherwise write nothing more, as each transaction needs pages itself.
-        try forgetRequests(
-            before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 64, in: &transaction)
-        if free.usable + free.pending >= wanted, !transaction.hasChanged {
-            try tables.touched.put((), in: &transaction)
-        }
-        return false
     }
 }

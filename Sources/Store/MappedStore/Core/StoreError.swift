@@ -1,6 +1,6 @@
-internal import LMDB
+package import LMDB
 internal import SystemPackage
-internal import Values
+package import Values
 
 /// Why a store cannot be opened, for its operator.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
@@ -49,7 +49,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 }
 
 extension StoreFailure {
-    init(_ error: LMDBError) {
+    package init(_ error: LMDBError) {
         self =
             if error.isFull {
                 .full

@@ -74,7 +74,7 @@ extension MappedStore {
     private static let lookedAtForMetrics = 10_000
 
     package func metrics(at moment: Moment) throws(StoreFailure) -> StoreMetrics {
-        let bytes = core.environment.usedBytes
+        let bytes = try core.usedBytes()
         return try read { (transaction) throws(LMDBError) in
             let record = try deliveries.deliveryMetrics(in: transaction)
             let state = try deliveries.deliveryState(in: transaction)

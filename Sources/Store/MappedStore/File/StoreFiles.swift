@@ -89,13 +89,17 @@ extension MappedStore {
     /// Checks that the file is still the one that this process opened, and not shorter than it must be. The text of a
     /// failure is for operators.
     package func checkHealth() throws(StoreFailure) {
-        if let failure = core.files.failure ?? core.durability?.failure { throw failure }
-        let (needed, found) = (core.environment.usedBytes, Files.size(of: core.path))
+        guard let file = core.file else {
+            _ = try core.version()
+            return
+        }
+        if let failure = file.files.failure ?? core.durability?.failure { throw failure }
+        let (needed, found) = (file.environment.usedBytes, Files.size(of: file.path))
         // The last pages may have been freed before they were ever written (mdb.c, loose pages).
         guard found >= needed - (256 << 10) else {
             throw .unavailable(
                 """
-                \(core.path) is damaged: it has \(found) bytes, but its last page ends at byte \(needed). Stop the service and \
+                \(file.path) is damaged: it has \(found) bytes, but its last page ends at byte \(needed). Stop the service and \
                 restore a backup
                 """)
         }
@@ -106,6 +110,8 @@ extension MappedStore {
 
     /// Whether an ordinary request that needs room is refused. A commit must follow.
     package func isFull() throws(StoreFailure) -> Bool {
+        // Another engine says at a commit whether it has room.
+        guard core.file != nil else { return false }
         do throws(StoreFailure) {
             return try write { (transaction) throws(LMDBError) in
                 try !admit(bytes: Self.ordinaryBytes, in: &transaction)
@@ -118,25 +124,31 @@ extension MappedStore {
     /// Measures the room of the store. A commit must follow.
     package func space() throws(StoreFailure) -> StoreSpace {
         let isFull = try isFull()
-        let free: Int
-        do throws(LMDBError) { free = try core.environment.freePages(enough: .max).usable } catch {
+        do throws(LMDBError) {
+            guard let file = core.file else {
+                let bytes = try core.remote?.usedBytes() ?? 0
+                return StoreSpace(bytes: bytes, limitBytes: 0, freeInsideBytes: 0, diskFreeBytes: 0, isFull: isFull)
+            }
+            let free = try file.environment.freePages(enough: .max).usable
+            return StoreSpace(
+                bytes: file.environment.usedBytes, limitBytes: file.environment.mapBytes,
+                freeInsideBytes: free * file.environment.pageBytes, diskFreeBytes: Files.freeBytes(of: file.path) ?? 0,
+                isFull: isFull)
+        } catch {
             throw StoreFailure(error)
         }
-        return StoreSpace(
-            bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
-            freeInsideBytes: free * core.environment.pageBytes, diskFreeBytes: Files.freeBytes(of: core.path) ?? 0,
-            isFull: isFull)
     }
 
     /// Why a full store is full, and what to do about it.
     package var fullExplanation: String {
-        let (bytes, limitBytes) = (core.environment.usedBytes, core.environment.mapBytes)
-        let freeBytes = Files.freeBytes(of: core.path) ?? 0
+        guard let file = core.file else { return "PostgreSQL has no room on its disk. Free some there" }
+        let (bytes, limitBytes) = (file.environment.usedBytes, file.environment.mapBytes)
+        let freeBytes = Files.freeBytes(of: file.path) ?? 0
         // The file can grow up to the nearer of the two.
         return limitBytes - bytes <= freeBytes
-            ? "\(core.path) is full: it has \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
+            ? "\(file.path) is full: it has \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
                 + "Raise MAX_STORE_BYTES, or collect or delete data."
-            : "\(core.path) is full: its disk has \(freeBytes) bytes left. "
+            : "\(file.path) is full: its disk has \(freeBytes) bytes left. "
                 + "Free space on the disk, or collect or delete data."
     }
 }

@@ -85,7 +85,8 @@ extension QueueState {
 extension MappedStore {
     /// Renews the mark, so that copies of the store made until now are recognised as older.
     package func renewMark() throws(StoreFailure) {
-        try core.mark.renew {
+        guard let file = core.file else { return }
+        try file.mark.renew {
             () throws(StoreFailure) in
             try read { (transaction) throws(LMDBError) in
                 try tables.mark.value(in: transaction)

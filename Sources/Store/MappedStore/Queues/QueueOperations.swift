@@ -110,7 +110,7 @@ extension MappedQueues: QueueStore {
 
     /// Names a client and, if it can be read, its queue.
     private func subject(_ client: String, _ user: User) -> String {
-        let queue = try? core.environment.read { (transaction) throws(LMDBError) -> String in
+        let queue = try? core.read { (transaction) throws(LMDBError) -> String in
             let number = try self.client(client, of: user.number, in: transaction)?.queue
             let name = try number.flatMap { number throws(LMDBError) in
                 try queueSettings(number, in: transaction)?.name
