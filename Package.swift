@@ -133,6 +133,13 @@ let package = Package(
                 "LMDB", "Linux", "Queues", "Storage", "Values", "Webhooks", system,
             ], exclude: ["README.md"]),
 
+        module(
+            .store, "PostgreSQLStore",
+            [
+                "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "MappedStore", "PostgreSQL",
+                "Queues", "Storage", "Values", "Webhooks", system,
+            ]),
+
         // Depends on no storage engine: Postroom chooses one.
         module(
             .program, "PostroomService",
@@ -145,7 +152,8 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events",
-                "FastCGI", "HTTP", "JSON", "Linux", "Lookups", "MappedStore", "Queues", "PostroomService", "Storage",
+                "FastCGI", "HTTP", "JSON", "Linux", "Lookups", "MappedStore", "PostgreSQLStore", "Queues",
+                "PostroomService", "Storage",
                 "Values",
                 logging, system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -161,13 +169,15 @@ let package = Package(
         .target(
             name: "StoreSupport",
             dependencies: [
-                "Storage", "Capture", "Delivery", "Events", "HTTP", "Linux", "MappedStore", "Queues", "TestSupport",
+                "Storage", "Capture", "Delivery", "Events", "HTTP", "Linux", "MappedStore", "PostgreSQL",
+                "PostgreSQLStore", "Queues", "TestSupport",
                 "Values",
                 "Webhooks", system,
             ],
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", "Values", system]),
         tests(of: "LMDB", ["TestSupport", system]),
+        tests(of: "PostgreSQLStore", ["LMDB", "TestSupport"]),
         tests(of: "Encodings", ["CZlib", "Cryptography"]),
         tests(of: "Cryptography", ["CCrypto", "Encodings", "Linux", "TestSupport", system]),
         tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),

@@ -5,6 +5,10 @@ package import Values
 ///
 /// All writes are part of it, and readers see them once it is committed.
 package protocol TransactionControl: AnyObject {
+    /// Makes the operations that were called and wait, if the engine gathers them.
+    /// - Returns: whether there were any: their callers can go on.
+    func makeGathered() -> Bool
+
     /// Whether a transaction is open that waits for `commit`.
     var isWriting: Bool { get }
 
@@ -47,6 +51,10 @@ package protocol TransactionControl: AnyObject {
 
     /// Writes something, so that a following commit proves that commits work.
     func touch() throws(StoreFailure)
+}
+
+extension TransactionControl {
+    package func makeGathered() -> Bool { false }
 }
 
 /// The outcome of a commit that has not failed.

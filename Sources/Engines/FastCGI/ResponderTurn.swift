@@ -33,14 +33,16 @@ extension ResponderLoop {
         turnBodyBytes = 0
     }
 
-    /// Runs the tasks that can go on. If a request breaks the turn's transaction, the other requests are answered again
+    /// Runs the tasks that can go on, and makes the operations that they wait for. If a request breaks the turn's transaction, the other requests are answered again
     /// without it.
     func goOnWithTasks() {
-        var before = committing.count
-        executor.drain {
-            if service.isTurnBroken { breakTurn(requestsBefore: before) }
-            before = committing.count
-        }
+        repeat {
+            var before = committing.count
+            executor.drain {
+                if service.isTurnBroken { breakTurn(requestsBefore: before) }
+                before = committing.count
+            }
+        } while service.makeGathered()
     }
 
     /// Rolls back the turn's transaction, which a request has broken, and has the requests before it answered again.

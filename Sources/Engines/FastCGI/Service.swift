@@ -19,6 +19,10 @@ package protocol Service: AnyObject {
     /// Answers a request. Its writes are kept once `commit` has returned and `isDurable` is true for the ticket after it.
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer
 
+    /// Makes the operations that requests wait for, where the store gathers them.
+    /// - Returns: whether there were any: their requests can go on.
+    func makeGathered() -> Bool
+
     /// For each interest, whether there is something new; true also if that is not known.
     func news(for interests: [any Interest]) async -> [Bool]
 
@@ -57,6 +61,8 @@ extension Service {
     package var sources: [any LoopSource] { [] }
 
     package func news(for interests: [any Interest]) async -> [Bool] { interests.map { _ in true } }
+
+    package func makeGathered() -> Bool { false }
 
     package func report(_ failure: StoreFailure) {}
 

@@ -49,8 +49,8 @@ internal import CPQ
     }
 }
 
-/// Passes the texts as a C array of C strings, which is valid during the call.
-private func withCStrings<Result>(
+/// Passes the texts as a C array of C strings, which is valid during the call and ends with a null pointer.
+func withCStrings<Result>(
     _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
 ) -> Result {
     var starts: [Int] = []
@@ -60,7 +60,7 @@ private func withCStrings<Result>(
         bytes += text.utf8CString
     }
     return unsafe bytes.withUnsafeBufferPointer { buffer in
-        let pointers = unsafe starts.map { start in unsafe buffer.baseAddress.map { unsafe $0 + start } }
+        let pointers = unsafe starts.map { start in unsafe buffer.baseAddress.map { unsafe $0 + start } } + [nil]
         return unsafe pointers.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
     }
 }

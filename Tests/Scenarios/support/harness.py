@@ -17,9 +17,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import database
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "postroom"))
-
 
 # Tests open as many sockets as the system allows.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -42,7 +43,7 @@ def compiled(name, directory):
 
 
 def free_port():
-    """Returns a free port of 127.0.0.1 that no other process of this test run uses."""
+    """A free port of 127.0.0.1 that no other process of this test run uses."""
     for port in itertools.islice(ports, PORTS_PER_PROCESS):
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,6 +71,7 @@ def environment(directory, **settings):
     kept = ("PATH", "HOME", "LANG", "LD_PRELOAD", "LLVM_PROFILE_FILE")
     plain = {name: value for name, value in os.environ.items() if name in kept}
     plain["DATA_DIR"] = str(directory)
+    plain.update(database.settings(directory))
     # Services of several tests run at a time.
     plain["OPS_SERVER_PORT"] = "0"
     # Many services are started; each would write 64 MiB first.

@@ -1,5 +1,6 @@
 package import HTTP
 package import MappedStore
+internal import PostgreSQLStore
 internal import TestSupport
 internal import Testing
 package import Values
@@ -7,10 +8,15 @@ package import Values
 /// The storage engines. All of them must pass the same tests.
 package enum Engine: CaseIterable, CustomTestStringConvertible {
     case mapped
+    /// Only under scripts/with-postgresql, which starts a server.
+    case postgreSQL
+
+    package static var allCases: [Engine] { TestDatabase.isThere ? [.mapped, .postgreSQL] : [.mapped] }
 
     package var testDescription: String {
         switch self {
         case .mapped: "MappedStore"
+        case .postgreSQL: "PostgreSQLStore"
         }
     }
 
@@ -24,7 +30,17 @@ package enum Engine: CaseIterable, CustomTestStringConvertible {
                 try body(test)
                 #expect(try test.faults() == [])
             }
+        case .postgreSQL:
+            let database = try TestDatabase()
+            try withDatabase(database, body)
+            try database.release()
         }
+    }
+
+    private func withDatabase(_ database: TestDatabase, _ body: (EmptyStore) throws -> Void) throws {
+        let test = EmptyStore(try PostgreSQLEngine.open(database.settings).store)
+        try body(test)
+        #expect(try test.faults() == [])
     }
 }
 

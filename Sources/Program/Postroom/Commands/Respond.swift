@@ -51,7 +51,7 @@ struct Respond: AsyncCommand {
             // Reading a file that was truncated after the service had started would crash this process. So another process
             // probes it first.
             if mayRefuse, settings.storeOnDisk.fault != nil { try StoreReading.probe(settings) }
-            store = try serviceStore.open()
+            store = try serviceStore.open(gathers: true)
         } catch let error as Refusal {
             guard mayRefuse else { throw error }
             return try refuse(error, socket, settings, heartbeat.flatMap { vitals?.heartbeat($0) }, logger)

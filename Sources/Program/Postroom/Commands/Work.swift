@@ -69,13 +69,14 @@ struct Work: AsyncCommand {
     }
 
     /// Every worker holds a shared lock. A worker that can lock it exclusively is the only one, and takes over the attempts
-    /// of earlier workers at once instead of waiting for their leases to end.
+    /// of earlier workers at once instead of waiting for their leases to end. A database may have workers on other machines:
+    /// there, leases end by themselves.
     private func takeOver(
         _ dispatcher: Dispatcher, _ forwarder: Forwarder?, _ store: any StorageEngine, _ settings: Settings,
         _ logger: Logger
     ) async throws -> FileLock {
         let path = settings.dataDirectory.appending("worker.lock")
-        if let alone = try? FileLock(path, exclusive: true) {
+        if settings.database == nil, let alone = try? FileLock(path, exclusive: true) {
             defer { withExtendedLifetime(alone) {} }
             let count = try await dispatcher.takeOver()
             let forwards = try await forwarder?.takeOver() ?? 0

@@ -15,6 +15,7 @@ struct Preflight: ParsableCommand {
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
         let files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
         for name in NginxFiles.names { _ = try files.filled(name, workerUser: nil) }
+        guard settings.database == nil else { return }
         let layout: UInt64?
         do throws(StoreError) {
             layout = try MappedStore.layout(in: settings.dataDirectory)

@@ -24,8 +24,11 @@ struct ServiceStore {
     private static let waitMicroseconds: Int64 = 9_000_000
     private static let pauseMicroseconds: UInt32 = 50_000
 
-    func open() throws(Refusal) -> any StorageEngine {
+    /// - Parameter gathers: whether requests of a loop use the store, whose operations are gathered until its commit.
+    func open(gathers: Bool = false) throws(Refusal) -> any StorageEngine {
         try settings.makeDataDirectory()
+        if gathers, let store = try settings.openGatheringDatabase() { return store }
+        if let store = try settings.openDatabase() { return store }
         let deadline = SystemClock.bootTimeMicroseconds() + (parent == nil ? 0 : Self.waitMicroseconds)
         var others = Others()
         while true {

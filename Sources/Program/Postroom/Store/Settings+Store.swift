@@ -1,5 +1,6 @@
 internal import Linux
 internal import MappedStore
+internal import PostgreSQLStore
 internal import PostroomService
 internal import Storage
 internal import SystemPackage
@@ -13,11 +14,47 @@ extension Settings {
     }
 
     /// The store in DATA_DIR, for what can be found out without opening it.
-    var storeOnDisk: any StoreOnDisk { MappedStoreOnDisk(directory: dataDirectory) }
+    var storeOnDisk: any StoreOnDisk {
+        database == nil ? MappedStoreOnDisk(directory: dataDirectory) : DatabaseStore(directory: dataDirectory)
+    }
+
+    /// Opens the store in the database; `nil` if the store is a file.
+    /// - Parameter mayIdle: whether its transactions may be idle for any time.
+    func openDatabase(mayIdle: Bool = false) throws(Refusal) -> MappedStore? {
+        guard let settings = databaseSettings(mayIdle: mayIdle) else { return nil }
+        do throws(PostgreSQLStoreError) {
+            return try PostgreSQLEngine.open(settings).store
+        } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
+    }
+
+    /// Opens the store in the database for a responder; `nil` if the store is a file.
+    func openGatheringDatabase() throws(Refusal) -> PostgreSQLStore? {
+        guard let settings = databaseSettings() else { return nil }
+        do throws(PostgreSQLStoreError) { return try PostgreSQLStore(settings) } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
+    }
+
+    private func databaseSettings(mayIdle: Bool = false) -> PostgreSQLSettings? {
+        guard let databaseParameters else { return nil }
+        var settings = PostgreSQLSettings(address: databaseParameters, isDurable: durability == .disk)
+        settings.mayIdle = mayIdle
+        return settings
+    }
+
+    /// Refuses a command that works on the file of a store, if the store is in a database.
+    func refuseDatabase(_ remedy: String) throws(Refusal) {
+        guard database == nil else {
+            throw Refusal("this command is for a store in a file, and DB_URI is set. \(remedy)")
+        }
+    }
 
     /// Opens the store for this process. While it is open, `compact` and `import` are refused: they need it exclusively.
     func openStore() throws(Refusal) -> any StorageEngine {
         try makeDataDirectory()
+        if let store = try openDatabase() { return store }
         do throws(StoreError) {
             return try MappedStore(directory: dataDirectory, storeOptions)
         } catch {
@@ -30,6 +67,7 @@ extension Settings {
     /// - Parameter waits: called with the reason before it waits.
     func openStoreOfService(waits: (String) -> Void) throws(Refusal) -> any StorageEngine {
         try makeDataDirectory()
+        if let store = try openDatabase() { return store }
         var options = storeOptions
         options.setsDurability = true
         let deadline = SystemClock.bootTimeMicroseconds() + 10_000_000
@@ -49,6 +87,7 @@ extension Settings {
 
     /// Opens the store for reading only. The service may go on meanwhile.
     func readStore() throws -> any StorageEngine {
+        if let store = try openDatabase() { return store }
         var options = storeOptions
         options.access = .readOnly
         return try MappedStore(directory: dataDirectory, options)
@@ -56,6 +95,7 @@ extension Settings {
 
     /// Writes everything to the store's file, and notes in it that it was closed.
     func closeStore() async throws {
+        guard database == nil else { return }
         if storeOnDisk.fault != nil { try StoreReading.probe(self) }
         var options = storeOptions
         options.access = .exclusive

@@ -17,6 +17,7 @@ struct StoreCommand: ParsableCommand {
     /// Opens the store that the settings in force name.
     static func open(_ access: MappedStore.Options.Access) throws -> (store: MappedStore, settings: Settings) {
         let settings = try Settings.inForce()
+        if let store = try settings.openDatabase(mayIdle: true) { return (store, settings) }
         var options = settings.storeOptions
         options.access = access
         return (try MappedStore(directory: settings.dataDirectory, options), settings)
@@ -57,7 +58,7 @@ extension StoreCommand {
 
         private func isDoneElsewhere() throws -> Bool {
             // Read the settings first: a fault in them is not damage of the store.
-            _ = try Settings.inForce()
+            guard try Settings.inForce().database == nil else { return false }
             do {
                 return try StoreReading.isDoneElsewhere(reading, ["check"])
             } catch let error as Refusal {
@@ -88,6 +89,7 @@ extension StoreCommand {
         @OptionGroup var reading: ReadingOptions
 
         func run() throws {
+            try Settings.inForce().refuseDatabase("PostgreSQL returns space itself: see its autovacuum and VACUUM FULL")
             if try StoreReading.isDoneElsewhere(reading, ["compact"]) { return }
             let (store, settings) = try StoreCommand.open(.exclusive)
             let path = MappedStore.file(in: settings.dataDirectory)
@@ -117,8 +119,10 @@ extension StoreCommand {
         @OptionGroup var reading: ReadingOptions
 
         func run() async throws {
-            if skipDamaged, reading.parent == nil { return try await exportReadable() }
-            if try StoreReading.isDoneElsewhere(reading, ["export"]) { return }
+            if try Settings.inForce().database == nil {
+                if skipDamaged, reading.parent == nil { return try await exportReadable() }
+                if try StoreReading.isDoneElsewhere(reading, ["export"]) { return }
+            }
             let output = try ExportOutput(.standardOutput)
             var count = 0
             do {
@@ -181,7 +185,8 @@ extension StoreCommand {
             try settings.makeDataDirectory()
             var options = settings.storeOptions
             (options.access, options.mayReplaceLost) = (.exclusive, true)
-            let store = try MappedStore(directory: settings.dataDirectory, options)
+            let database = try settings.openDatabase(mayIdle: true)
+            let store = try database ?? MappedStore(directory: settings.dataDirectory, options)
             var lines = LineReader(.standardInput)
             let counts: ImportCounts
             do {
@@ -195,7 +200,7 @@ extension StoreCommand {
             print(counts.summary)
             if !counts.isComplete { complain("the export has no last line: data may be missing") }
             try await warnOfSecret(settings, store)
-            warnOfOwner(settings)
+            if database == nil { warnOfOwner(settings) }
         }
 
         /// Warns if the imported credentials cannot be decrypted, and says why.

@@ -176,6 +176,7 @@ extension StoreCommand {
 
         func run() async throws {
             let settings = try Settings.inForce()
+            try settings.refuseDatabase("What PostgreSQL cannot read, its backups have")
             let directory = settings.dataDirectory
             let store = MappedStore.file(in: directory)
             guard Files.exists(store) else { throw Refusal("there is no store at \(store)") }

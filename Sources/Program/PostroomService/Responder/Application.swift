@@ -142,6 +142,8 @@ package final class Application: Service {
         return try await context.committed(.text(.ok, "ok\n"))
     }
 
+    package func makeGathered() -> Bool { store.makeGathered() }
+
     package var isWriting: Bool { store.isWriting }
 
     package func commit() -> CommitOutcome {

@@ -103,7 +103,9 @@ package struct Settings: Equatable {
     var podName = "localhost"
     /// The time zone of log lines: a name of the zone database.
     var timeZone = Self.universalTime
-    /// The login and the database of the engine that DB_URI will name. They are checked, and not used yet.
+    /// Where PostgreSQL is; `nil`: the store is a file in DATA_DIR.
+    package internal(set) var database: DatabaseAddress?
+    /// The login at PostgreSQL and the database, unless the address has them.
     var databaseUser = "postgres"
     var databasePassword: String?
     var databaseName = "notificationmanagement"

@@ -214,9 +214,7 @@ extension Settings {
             .secret("DB_ENCRYPTION_SECRET", \.encryptionSecret, "exactly 32 bytes") {
                 $0.utf8.count == 32
             },
-            Variable(
-                name: "DB_URI", expected: "empty: the store is a file in DATA_DIR, and PostgreSQL is not supported yet",
-                set: { _, text in text.isEmpty }, show: { _ in "" }),
+            .address(of: "DB_URI"),
             .text("DB_AUTH_USER", \.databaseUser, "1 to 63 bytes without control characters", isIdentifier),
             .secret("DB_AUTH_PASS", \.databasePassword, "text without control characters", isPrintable),
             .text("DB_DATABASE", \.databaseName, "1 to 63 bytes without control characters", isIdentifier),
