@@ -26,7 +26,7 @@ build:
 test: build
 	@scripts/install-packages run test bench
 	$(MAKE) lint
-	$(swift) test
+	scripts/with-postgresql $(swift) test
 	scripts/run-scenarios
 
 bench: build

@@ -35,6 +35,7 @@ package final class PostgreSQLEngine: RemoteEngine {
         writer = Session(settings.parameters)
         do throws(LMDBError) {
             if try !Schema.isThere(writer) { try Schema.create(writer) }
+            _ = try writer.run([Schema.forgetWriters])
             let time = try writer.run([("select (extract(epoch from clock_timestamp()) * 1000000)::bigint", [])])
             clock = SteadyClock(
                 bootID: "", offsetMicroseconds: (time.last?.first?.integer(0) ?? 0) - SystemClock.bootTimeMicroseconds()
@@ -172,7 +173,6 @@ package final class PostgreSQLEngine: RemoteEngine {
         do throws(LMDBError) {
             _ = try writer.run(statements)
         } catch {
-            writer.sendOnly([("rollback", [])])
             guard writer.isLost, try hasCommitted(otherwise: error) else { throw error }
         }
         knownVersion += 1

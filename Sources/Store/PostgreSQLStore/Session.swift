@@ -51,6 +51,8 @@ final class Session {
             return group.rows
         } catch {
             if error.isConnectionLost || error.endsConnection { pipeline = nil }
+            // The transaction takes no more statements.
+            sendOnly([("rollback", [])])
             guard isRepeatable, pipeline == nil, wasConnected else { throw LMDBError(error) }
         }
         return try run(statements)

@@ -74,7 +74,12 @@ package final class MappedStore: MappedDomain, StorageEngine {
     package static func prepare(_ remote: any RemoteTables) throws(LMDBError) {
         var transaction = Transaction(on: remote)
         let tables = try Tables(creating: true, in: transaction)
-        guard try tables.schema.value(in: transaction) == nil else { return }
+        if let layout = try tables.schema.value(in: transaction) {
+            guard layout == schemaVersion else {
+                throw .unknownVersion("it has layout \(layout), and this program needs layout \(schemaVersion)")
+            }
+            return
+        }
         try tables.schema.put(schemaVersion, in: &transaction)
         try tables.numbers.put(Numbers(), in: &transaction)
         try tables.queueState.put(QueueState(time: StoreMark.seconds()), in: &transaction)

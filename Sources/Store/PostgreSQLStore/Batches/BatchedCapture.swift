@@ -113,8 +113,9 @@ extension BatchedCapture: CaptureStore {
     package func hasNews(at endpoints: [(id: Endpoint.ID, after: UInt64)], at moment: Moment, _ limits: CaptureLimits)
         async throws(StoreFailure) -> [Bool]
     {
-        try await batches.run { [store] () throws(StoreFailure) in try store.hasNews(at: endpoints, at: moment, limits)
-        }
+        try await batches.runAll(endpoints) { [store] endpoint throws(StoreFailure) in
+            try store.hasNews(at: [endpoint], at: moment, limits)
+        }.map { $0 == [true] }
     }
 
     package func acknowledge(through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits)

@@ -77,7 +77,9 @@ extension BatchedQueues: QueueStore {
     }
 
     package func hasNews(for clients: [(name: String, user: User)]) async throws(StoreFailure) -> [Bool] {
-        try await batches.run { [store] () throws(StoreFailure) in try store.hasNews(for: clients) }
+        try await batches.runAll(clients) { [store] client throws(StoreFailure) in
+            try store.hasNews(for: [client])
+        }.map { $0 == [true] }
     }
 
     package func acknowledge(through id: UInt64, by client: String, of user: User) async throws(StoreFailure)

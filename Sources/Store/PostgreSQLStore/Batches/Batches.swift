@@ -27,6 +27,19 @@ final class Batches {
         return try operation.result()
     }
 
+    /// Has operations made with the next batch. One operation that reads much would have it fetched one after the other.
+    func runAll<Item, Value>(
+        _ items: [Item], _ body: @escaping (Item) throws(StoreFailure) -> Value
+    ) async throws(StoreFailure) -> [Value] {
+        guard let last = items.last else { return [] }
+        let others = items.dropLast().map { item in GatheredOperation { () throws(StoreFailure) in try body(item) } }
+        waiting += others as [any BatchOperation]
+        let value = try await run { () throws(StoreFailure) in try body(last) }
+        var values: [Value] = []
+        for operation in others { values.append(try operation.result()) }
+        return values + [value]
+    }
+
     /// Makes the operations that wait, and resumes their requests. What they have written is committed later.
     func make() {
         let operations = waiting

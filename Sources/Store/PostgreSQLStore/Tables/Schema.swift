@@ -96,6 +96,11 @@ enum Schema {
         )
     }
 
+    /// Forgets processes that have long ended.
+    static let forgetWriters: Session.Statement = (
+        "delete from postroom.writers where at < now() - interval '7 days'", []
+    )
+
     static func lastCommit(of writer: [UInt8]) -> Session.Statement {
         ("select last from postroom.writers where name = $1", [.bytes(writer)])
     }
