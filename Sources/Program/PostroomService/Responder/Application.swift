@@ -28,6 +28,8 @@ package final class Application: Service {
     private let logger: Logger
     /// When a full store may be logged again, by `SystemClock.bootTimeMicroseconds`: at most every ten seconds.
     private var complainsAgainAt: Int64 = 0
+    /// The last reason why the store was unavailable, and when it may be logged again.
+    private var unavailable: (reason: String, logsAgainAt: Int64) = ("", 0)
 
     /// - Parameters:
     ///   - loginKey: see `QueueHandlers`.
@@ -193,7 +195,12 @@ package final class Application: Service {
         case .damaged:
             // The store has noted the record, and `reportDamage` logs it.
             break
-        case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
+        case .unavailable(let reason):
+            // A database that cannot be reached fails every request.
+            let now = SystemClock.bootTimeMicroseconds()
+            guard reason != unavailable.reason || now >= unavailable.logsAgainAt else { return }
+            unavailable = (reason, now + 1_000_000)
+            logger.error("the store failed", metadata: ["reason": "\(reason)"])
         case .lost: logger.endIfLost(failure)
         }
     }
