@@ -35,8 +35,9 @@ package final class PostgreSQLEngine: RemoteEngine {
         writer = Session(settings.parameters)
         do throws(LMDBError) {
             if try !Schema.isThere(writer) { try Schema.create(writer) }
-            _ = try writer.run([Schema.forgetWriters])
-            let time = try writer.run([("select (extract(epoch from clock_timestamp()) * 1000000)::bigint", [])])
+            let time = try writer.run(
+                [Schema.forgetWriters, ("select (extract(epoch from clock_timestamp()) * 1000000)::bigint", [])],
+                isRepeatable: true)
             clock = SteadyClock(
                 bootID: "", offsetMicroseconds: (time.last?.first?.integer(0) ?? 0) - SystemClock.bootTimeMicroseconds()
             )
@@ -187,7 +188,9 @@ package final class PostgreSQLEngine: RemoteEngine {
         heartbeat?.setWaiting(true)
         defer { heartbeat?.setWaiting(false) }
         while SystemClock.bootTimeMicroseconds() < deadline {
-            if let rows = try? writer.run(question) { return rows[2].first?.integer(0) ?? 0 >= sequence }
+            if let rows = try? writer.run(question, isRepeatable: true) {
+                return rows[2].first?.integer(0) ?? 0 >= sequence
+            }
             SystemClock.sleep(microseconds: Self.outcomePauseMicroseconds)
         }
         throw failure

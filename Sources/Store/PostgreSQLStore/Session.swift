@@ -35,27 +35,35 @@ final class Session {
     }
 
     /// Runs statements, and waits for them.
-    /// - Parameter isRepeatable: whether they may be run again on another connection if this one is lost: they begin a
-    ///   transaction, or are one.
+    /// - Parameter isRepeatable: whether they may be run on a new connection: they begin a transaction, or are one. Others go on
+    ///   with a transaction, and fail if its connection was lost.
     /// - Returns: the rows of each statement.
     func run(_ statements: [Statement], isRepeatable: Bool = false) throws(LMDBError) -> [[PostgreSQLRow]] {
-        let wasConnected = pipeline != nil
+        guard isRepeatable || pipeline != nil else { throw .remote("PostgreSQL: the connection was lost") }
         heartbeat?.setWaiting(true)
         defer { heartbeat?.setWaiting(false) }
-        let connection = try connected()
-        do throws(PostgreSQLError) {
-            for statement in statements { try connection.send(statement.text, statement.parameters) }
-            try connection.endGroup()
-            guard let group = try connection.waitForAll().last else { return [] }
-            if let failure = group.failure { throw failure }
-            return group.rows
-        } catch {
-            if error.isConnectionLost || error.endsConnection { pipeline = nil }
-            // The transaction takes no more statements.
-            sendOnly([("rollback", [])])
-            guard isRepeatable, pipeline == nil, wasConnected else { throw LMDBError(error) }
+        // A connection that was idle may have been lost long ago.
+        var mayRepeat = isRepeatable && pipeline != nil
+        while true {
+            let connection = try connected()
+            do throws(PostgreSQLError) { return try rows(of: statements, on: connection) } catch {
+                if error.isConnectionLost || error.endsConnection { pipeline = nil }
+                // The transaction takes no more statements.
+                sendOnly([("rollback", [])])
+                guard mayRepeat, pipeline == nil else { throw LMDBError(error) }
+                mayRepeat = false
+            }
         }
-        return try run(statements)
+    }
+
+    private func rows(
+        of statements: [Statement], on connection: PostgreSQLPipeline
+    ) throws(PostgreSQLError) -> [[PostgreSQLRow]] {
+        for statement in statements { try connection.send(statement.text, statement.parameters) }
+        try connection.endGroup()
+        guard let group = try connection.waitForAll().last else { return [] }
+        if let failure = group.failure { throw failure }
+        return group.rows
     }
 
     /// Sends statements whose results nobody needs.

@@ -109,13 +109,14 @@ enum Schema {
 
     /// Whether the tables are there, so that this process need not have the right to make them.
     static func isThere(_ session: Session) throws(LMDBError) -> Bool {
-        let rows = try session.run([("select to_regclass('postroom.writers') is not null", [])])
+        let rows = try session.run([("select to_regclass('postroom.writers') is not null", [])], isRepeatable: true)
         return rows.last?.first?.bytes(0) == [1]
     }
 
     /// Makes what is missing. One process does this at a time.
     static func create(_ session: Session) throws(LMDBError) {
-        _ = try session.run([("select pg_advisory_xact_lock(7823551)", [])] + creation.map { ($0, []) })
+        _ = try session.run(
+            [("select pg_advisory_xact_lock(7823551)", [])] + creation.map { ($0, []) }, isRepeatable: true)
     }
 
     private static let creation: [String] =
