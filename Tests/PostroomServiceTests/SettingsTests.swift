@@ -62,7 +62,7 @@ import Webhooks
             ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"), ("ENV", ""), ("ENV", "a b"), ("POD_NAME", "pod;"),
             ("POD_IP", "localhost"), ("TZ", "America/Nowhere"), ("TZ", "../../../etc/localtime"), ("TZ", "America"),
             ("TZ", "/dev/zero"), ("OPS_EVENTS_URL", "ftp://x/"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"),
-            ("DB_URI", "localhost:5432"), ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"),
+            ("DB_URI", "localhost"), ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"),
         ])
     func `an invalid setting is refused with its name and what is accepted`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))

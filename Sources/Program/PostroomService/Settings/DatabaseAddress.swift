@@ -14,14 +14,17 @@ package enum DatabaseAddress: Equatable, Sendable {
     }
 
     static let expected = """
-        HOST:PORT, several of them with commas between, or a URL that begins with postgresql:// or postgres://
+        HOST:PORT, several of them with commas between, or a URL that begins with postgresql:// or postgres:// and has no \
+        password, which DB_AUTH_PASS has
         """
     private static let schemes = ["postgresql://", "postgres://"]
 
     init?(_ text: String) {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
         if let scheme = Self.schemes.first(where: { text.hasPrefix($0) }) {
-            guard text.utf8.count > scheme.utf8.count else { return nil }
+            guard text.utf8.count > scheme.utf8.count, !Self.hasPassword(text.dropFirst(scheme.count)) else {
+                return nil
+            }
             self = .uri(text)
             return
         }
@@ -42,7 +45,14 @@ package enum DatabaseAddress: Equatable, Sendable {
         self = .hosts(hosts)
     }
 
-    /// What DB_URI says, without a password.
+    /// Whether the part of a URI behind its scheme has a password: settings are shown, and a URI is among them.
+    private static func hasPassword(_ text: Substring) -> Bool {
+        let authority = text.prefix { $0 != "/" && $0 != "?" }
+        let login = authority.lastIndex(of: "@").map { authority[..<$0] }
+        return login?.contains(":") == true || text.contains("password=")
+    }
+
+    /// What DB_URI says.
     var shown: String {
         switch self {
         case .hosts(let hosts):
@@ -50,11 +60,6 @@ package enum DatabaseAddress: Equatable, Sendable {
                 .joined(separator: ",")
         case .uri(let text): return text
         }
-    }
-
-    var isSecret: Bool {
-        guard case .uri(let text) = self else { return false }
-        return text.contains("@") || text.contains("password=")
     }
 }
 
