@@ -185,12 +185,12 @@ package final class PostgreSQLEngine: RemoteEngine {
     private func hasCommitted(otherwise failure: LMDBError) throws(LMDBError) -> Bool {
         let deadline = SystemClock.bootTimeMicroseconds() + Self.outcomeMicroseconds
         let question = Self.beginning + [Schema.lastCommit(of: name), ("commit", [])]
-        heartbeat?.setWaiting(true)
         defer { heartbeat?.setWaiting(false) }
         while SystemClock.bootTimeMicroseconds() < deadline {
             if let rows = try? writer.run(question, isRepeatable: true) {
                 return rows[2].first?.integer(0) ?? 0 >= sequence
             }
+            heartbeat?.setWaiting(true)
             SystemClock.sleep(microseconds: Self.outcomePauseMicroseconds)
         }
         throw failure

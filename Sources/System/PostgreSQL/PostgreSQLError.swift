@@ -17,7 +17,7 @@ package struct PostgreSQLError: Error, Equatable, Sendable, CustomStringConverti
         self.isConnectionLost = isConnectionLost
         self.function = function
         self.state = state
-        reason = message.split(separator: "\n").joined(separator: " ")
+        reason = message.split(separator: "\n").map { $0.drop(while: \.isWhitespace) }.joined(separator: " ")
     }
 
     /// The error of a statement.

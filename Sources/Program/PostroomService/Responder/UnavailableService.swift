@@ -21,7 +21,7 @@ package final class UnavailableService: Service {
 
     package func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         let text = request.isOperational ? reason + "\n" : "The store cannot be used at the moment.\n"
-        return .whole(.text(.serviceUnavailable, text))
+        return .whole(.text(.serviceUnavailable, text).retryAfter(5))
     }
 
     package func commit() -> CommitOutcome { .nothing }
