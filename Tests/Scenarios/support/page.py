@@ -1,5 +1,6 @@
 """Pages of the documentation: their shell blocks, links and tables."""
 
+import glob
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from harness import ROOT
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] + sorted(
-    "docs/" + name for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md"))
+    glob.glob("docs/**/*.md", root_dir=ROOT, recursive=True))
 
 
 def read(page):
