@@ -138,7 +138,7 @@ let package = Package(
             [
                 "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "MappedStore", "PostgreSQL",
                 "Queues", "Storage", "Values", "Webhooks", system,
-            ]),
+            ], exclude: ["README.md"]),
 
         // Depends on no storage engine: Postroom chooses one.
         module(
