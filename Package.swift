@@ -177,7 +177,7 @@ let package = Package(
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", "Values", system]),
         tests(of: "LMDB", ["TestSupport", system]),
-        tests(of: "PostgreSQLStore", ["LMDB", "TestSupport"]),
+        tests(of: "PostgreSQLStore", ["LMDB", "PostgreSQL", "StoreSupport", "TestSupport"]),
         tests(of: "Encodings", ["CZlib", "Cryptography"]),
         tests(of: "Cryptography", ["CCrypto", "Encodings", "Linux", "TestSupport", system]),
         tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),

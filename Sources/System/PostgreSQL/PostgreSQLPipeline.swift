@@ -10,6 +10,7 @@ internal import Glibc
     private let handle: OpaquePointer
     /// The names of the statements that the server knows by now, by their text.
     private var prepared: [String: String] = [:]
+    private var preparations = 0
     /// What the server still has to answer, in order.
     private var expected: [Expected] = []
     private var next = 0
@@ -18,7 +19,7 @@ internal import Glibc
     private var hasUnsent = false
 
     private enum Expected {
-        case preparation
+        case preparation(String)
         case rows
         case groupEnd
     }
@@ -82,13 +83,14 @@ internal import Glibc
 
     private func prepare(_ text: String, _ parameters: [PostgreSQLValue]) throws(PostgreSQLError) -> String {
         if let name = prepared[text] { return name }
-        let name = "s\(prepared.count)"
+        let name = "s\(preparations)"
+        preparations += 1
         let types = parameters.map(\.type)
         guard unsafe PQsendPrepare(handle, name, text, CInt(types.count), types) == 1 else {
             throw lastError("PQsendPrepare")
         }
         prepared[text] = name
-        expected.append(.preparation)
+        expected.append(.preparation(text))
         return name
     }
 
@@ -164,12 +166,10 @@ internal import Glibc
         case PGRES_COMMAND_OK:
             if case .rows = expected[next] { rows.append([]) }
             advance()
-        case PGRES_PIPELINE_ABORTED:
-            advance()
         default:
+            // After a failure the others of the group are left out (PGRES_PIPELINE_ABORTED).
             if failure == nil { unsafe failure = PostgreSQLError(of: result) }
-            // A statement that could not be prepared is not known.
-            if case .preparation = expected[next] { prepared.removeAll() }
+            if case .preparation(let text) = expected[next] { prepared[text] = nil }
             advance()
         }
         return nil
