@@ -24,7 +24,7 @@ def test_a_url_names_the_user_and_the_database(tmp_path, database):
         assert is_sound(tmp_path, DB_URI=address + "?sslmode=disable&connect_timeout=3", DB_AUTH_PASS=PASSWORD)
 
 
-@pytest.mark.parametrize("address", ["postgresql://a:hidden-secret@b/c", "postgres://b/c?password=hidden-secret"])
+@pytest.mark.parametrize("address", ["postgresql://a:hidden-secret@b/c", "postgres://a:hid/hidden-secret@b/c", "postgres://b/c?password=hidden-secret"])
 def test_a_password_in_a_url_is_refused_and_not_shown(tmp_path, address):
     result = postroom(tmp_path, "settings", DB_URI=address)
     assert result.returncode == 78 and b"DB_AUTH_PASS" in result.stderr

@@ -47,8 +47,8 @@ package enum DatabaseAddress: Equatable, Sendable {
 
     /// Whether the part of a URI behind its scheme has a password: settings are shown, and a URI is among them.
     private static func hasPassword(_ text: Substring) -> Bool {
-        let authority = text.prefix { $0 != "/" && $0 != "?" }
-        let login = authority.lastIndex(of: "@").map { authority[..<$0] }
+        // A password may have any character.
+        let login = text.lastIndex(of: "@").map { text[..<$0] }
         return login?.contains(":") == true || text.contains("password=")
     }
 
