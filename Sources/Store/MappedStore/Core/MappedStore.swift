@@ -78,6 +78,8 @@ package final class MappedStore: MappedDomain, StorageEngine {
             guard layout == schemaVersion else {
                 throw .unknownVersion("it has layout \(layout), and this program needs layout \(schemaVersion)")
             }
+            // An import has left out the numbers: they continue above all that the exported store can have given.
+            if try tables.numbers.readable(in: transaction) == nil { try tables.jump(in: &transaction) }
             return
         }
         try tables.schema.put(schemaVersion, in: &transaction)
