@@ -2,7 +2,6 @@ package import LMDB
 package import Linux
 package import MappedStore
 internal import PostgreSQL
-package import Values
 
 /// The store's tables in a PostgreSQL database, for one thread, which waits for each answer.
 package final class PostgreSQLEngine: RemoteEngine {
@@ -292,6 +291,4 @@ package final class PostgreSQLEngine: RemoteEngine {
             ], isRepeatable: true)
         return Int(rows.last?.first?.integer(0) ?? 0)
     }
-
-    package func failure(_ error: LMDBError) -> StoreFailure? { nil }
 }

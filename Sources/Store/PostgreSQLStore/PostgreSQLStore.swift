@@ -53,11 +53,10 @@ extension PostgreSQLStore: TransactionControl {
     package var isTurnBroken: Bool { store.isTurnBroken }
 
     package func commit() throws(StoreFailure) -> Commit {
+        defer { mustProve = false }
         if mustProve, !store.isWriting {
-            mustProve = false
             do throws(LMDBError) { try engine.prove() } catch { throw StoreFailure(error) }
         }
-        mustProve = false
         return try store.commit()
     }
 

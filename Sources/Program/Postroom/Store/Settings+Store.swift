@@ -21,27 +21,25 @@ extension Settings {
     /// Opens the store in the database; `nil` if the store is a file.
     /// - Parameter mayIdle: whether its transactions may be idle for any time.
     func openDatabase(mayIdle: Bool = false) throws(Refusal) -> MappedStore? {
-        guard let settings = databaseSettings(mayIdle: mayIdle) else { return nil }
-        do throws(PostgreSQLStoreError) {
-            return try PostgreSQLEngine.open(settings).store
-        } catch {
-            throw Refusal("cannot open the store: \(error)")
+        try openDatabase(mayIdle: mayIdle) { settings throws(PostgreSQLStoreError) in
+            try PostgreSQLEngine.open(settings).store
         }
     }
 
     /// Opens the store in the database for a responder; `nil` if the store is a file.
     func openGatheringDatabase() throws(Refusal) -> PostgreSQLStore? {
-        guard let settings = databaseSettings() else { return nil }
-        do throws(PostgreSQLStoreError) { return try PostgreSQLStore(settings) } catch {
-            throw Refusal("cannot open the store: \(error)")
-        }
+        try openDatabase { settings throws(PostgreSQLStoreError) in try PostgreSQLStore(settings) }
     }
 
-    private func databaseSettings(mayIdle: Bool = false) -> PostgreSQLSettings? {
+    private func openDatabase<Store>(
+        mayIdle: Bool = false, _ open: (PostgreSQLSettings) throws(PostgreSQLStoreError) -> Store
+    ) throws(Refusal) -> Store? {
         guard let databaseParameters else { return nil }
         var settings = PostgreSQLSettings(address: databaseParameters, isDurable: durability == .disk)
         settings.mayIdle = mayIdle
-        return settings
+        do throws(PostgreSQLStoreError) { return try open(settings) } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
     }
 
     /// Refuses a command that works on the file of a store, if the store is in a database.

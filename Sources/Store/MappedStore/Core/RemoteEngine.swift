@@ -1,6 +1,5 @@
 package import LMDB
 package import Linux
-package import Values
 
 /// An engine that has the store's tables instead of a file: it lends transactions on them.
 ///
@@ -24,9 +23,6 @@ package protocol RemoteEngine: AnyObject {
 
     /// Set by processes that are watched, so that waiting does not count as being stuck.
     var heartbeat: Heartbeat? { get set }
-
-    /// The failure that an error of this engine stands for; `nil` for errors of records.
-    func failure(_ error: LMDBError) -> StoreFailure?
 
     /// Bytes that the tables take.
     func usedBytes() throws(LMDBError) -> Int

@@ -147,7 +147,7 @@ final class StoreCore {
                 "writing to \(file.path) or its journal failed (\(error)); nothing is acknowledged until it is recovered"
             )
         }
-        let failure = remote?.failure(error) ?? StoreFailure(error)
+        let failure = StoreFailure(error)
         guard case .damaged(let what) = failure else { return failure }
         let named = subject.map { "\(what): \($0)" } ?? what
         damage.note(named)

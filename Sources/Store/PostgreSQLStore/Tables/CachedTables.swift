@@ -52,11 +52,15 @@ final class CachedTables: RemoteTables {
 
     private func miss(_ need: Need) throws(LMDBError) {
         guard fetchesAtOnce, let fetch else {
-            needs.insert(need)
-            isMissing = true
+            note(need)
             throw .notFetched
         }
         try fetch(need)
+    }
+
+    private func note(_ need: Need) {
+        needs.insert(need)
+        isMissing = true
     }
 
     // MARK: Looking
@@ -72,8 +76,7 @@ final class CachedTables: RemoteTables {
             if let known = tables[table].value(at: key) { return known }
             if !fetchesAtOnce, Schema.isSeldomThere(table) {
                 // The operation goes on, to find out what else it lacks, and is made again all the same.
-                needs.insert(.entry(key, table: table))
-                isMissing = true
+                note(.entry(key, table: table))
                 return nil
             }
             try miss(.entry(key, table: table))

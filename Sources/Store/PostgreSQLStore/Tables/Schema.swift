@@ -40,8 +40,8 @@ enum Schema {
 
     private static func statements(_ text: (String) -> String) -> [String] { tables.indices.map { text(name($0)) } }
 
-    /// Entries from `$1` on, or before `$1`, until `$2` is reached or they have 256 KiB; with the number that the limit `$2`, or
-    /// `$3`, allows.
+    /// The first `$1` entries from `$2` on and before `$3`; backwards, the last ones before `$2` and from `$3` on. Those beyond
+    /// 256 KiB are left out; `n` counts them too.
     private static func scan(_ name: String, backwards: Bool, hasEnd: Bool) -> String {
         let order = backwards ? "desc" : "asc"
         var condition = backwards ? "k < $2" : "k >= $2"
